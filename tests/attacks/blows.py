@@ -17,7 +17,7 @@ import psutil
 
 from headgate.embedded.server import Server
 from tests.limits import PATIENCE, wait_until
-from tests.servers import PARAMETERS, scratch_folder
+from tests.servers import PARAMETERS, copy_data, scratch_folder
 
 DISK_MEGABYTES = 700
 SMALL_WAL = {"max_wal_size": "96MB", "min_wal_size": "32MB"}
@@ -59,8 +59,8 @@ class Ground:
 
 
 @contextmanager
-def ground() -> Iterator[Ground]:
-    """Prepare a server in its own folder, on a tmpfs if one can be mounted."""
+def ground(data: Path) -> Iterator[Ground]:
+    """Run a server on a copy of a stopped one's data in its own folder, on a tmpfs if one can be mounted."""
     with scratch_folder() as folder:
         disk = folder / "disk"
         disk.mkdir()
@@ -71,6 +71,7 @@ def ground() -> Iterator[Ground]:
             has_disk = subprocess.run(mount, capture_output=True).returncode == 0
         there = Ground(disk, has_disk=has_disk)
         try:
+            copy_data(data, there.server.data)
             there.start()
             yield there
         finally:

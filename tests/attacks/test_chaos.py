@@ -22,11 +22,11 @@ from headgate.settings import Settings
 from tests.acceptance.system import System, killed_at_the_end
 from tests.attacks.blows import Ground, Line, ground
 from tests.attacks.form import T, dice, either, tell
-from tests.attacks.things import core, furnish, lay_out
+from tests.attacks.machines import Seed
+from tests.attacks.things import furnish
 from tests.db.ledger import assert_ledger_balances
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
-from tests.servers import migrated
 
 LEASE_SECONDS = 2.0
 RUNNERS = 3
@@ -204,18 +204,16 @@ class Battle:
 
 
 @pytest.fixture
-def battle(standin: Process, tmp_path: Path) -> Iterator[Battle]:
-    with battlefield(standin, tmp_path) as (system, there), Line(socket_of(there)) as line:
+def battle(seeded: Seed, standin: Process, tmp_path: Path) -> Iterator[Battle]:
+    with battlefield(seeded, standin, tmp_path) as (system, there), Line(socket_of(there)) as line:
         yield Battle(system, there, line, dice("chaos"))
 
 
 @contextmanager
-def battlefield(standin: Process, logs: Path) -> Iterator[tuple[System, Ground]]:
+def battlefield(seeded: Seed, standin: Process, logs: Path) -> Iterator[tuple[System, Ground]]:
     """Put the toy world on a server of its own, with the stand-in's listings as its assets."""
-    with ground() as there:
-        settings = Settings(dsn=None, database="headgate", home=there.home, db=core(logs))
-        migrated(settings)
-        lay_out(settings)
+    with ground(seeded.data) as there:
+        settings = Settings(dsn=None, database="headgate", home=there.home, db=seeded.db)
         with killed_at_the_end(System(settings, standin, logs)) as system:
             furnish(system, JOBS)
             yield system, there

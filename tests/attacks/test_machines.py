@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,11 @@ from headgate import PROTOCOL
 from headgate.demo.eodhd import Options, Process, spawn
 from tests.acceptance.system import System, end
 from tests.attacks.form import either, tell
-from tests.attacks.machines import ENDS, SPENT, Seed, addresses, ended, machine, machines, seed
+from tests.attacks.machines import ENDS, SPENT, Seed, addresses, ended, machine, machines
 from tests.attacks.things import furnish
 from tests.attacks.zones import zone
-from tests.conftest import CORE
 from tests.db.ledger import assert_ledger_balances
 from tests.limits import PATIENCE
-from tests.servers import scratch_folder
 
 JOBS = either(300, 5_000)
 THIRD = JOBS // 3
@@ -59,13 +56,6 @@ def off_by(hours: int) -> dict[str, str]:
 def held_after(calls: int) -> list[dict[str, Any]]:
     """Return the faults that answer so many more calls, and hold all others."""
     return [{"match": {"after": calls}, "fault": "hold"}, *SLOW]
-
-
-@pytest.fixture(scope="module")
-def seeded(core_data: Path, seed_data: Path) -> Iterator[Seed]:
-    """Return a stopped server's data with the toy world, and its db/."""
-    with scratch_folder(in_memory=True) as folder:
-        yield seed(core_data, seed_data / CORE / "db", folder)
 
 
 def said(system: System, runner: subprocess.Popen[str], what: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 from psycopg import sql
@@ -15,7 +13,6 @@ from headgate.migrate.setup import prepare_roles
 from headgate.settings import Settings
 from tests.acceptance.system import System
 from tests.db.conftest import TOY
-from tests.servers import DB
 
 EMPTY = "truncate headgate.assets, headgate.trading_sessions cascade"
 SHOP = """
@@ -31,15 +28,6 @@ set path = '/eod/{asset.code}', query = jsonb_build_object('fmt', 'json', 'from'
     chunk_size = 20, due_every = '1 second', max_attempts = 4
 where name = 'look'
 """
-
-
-def core(folder: Path) -> Path:
-    """Copy db/ without its plans: runners refuse a database that is in another state."""
-    return Path(
-        shutil.copytree(
-            DB, folder / "db", ignore=shutil.ignore_patterns("plans"), dirs_exist_ok=True
-        )
-    )
 
 
 def lay_out(settings: Settings) -> None:
