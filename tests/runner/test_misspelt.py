@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -11,10 +12,12 @@ import pytest
 from headgate.cli.commands import elsewhere
 from headgate.database import connect
 from headgate.settings import Settings
+from tests import clock
 from tests.plan import Plan
 from tests.runner.conftest import Run
 from tests.runner.small_plan import start, write_plan
 
+Clone = Callable[[Settings | None], Settings]
 RUNS = "select count(*) from headgate.v_recent_executions"
 
 
@@ -24,16 +27,51 @@ def database(core: Settings) -> Settings:
     return core
 
 
+@pytest.fixture(scope="session")
+def secretive_template(clone: Clone, core_template: Settings) -> Settings:
+    """Write a plan once whose provider needs a secret that is not set."""
+    settings = clone(core_template)
+    auth = {"in": "query", "name": "token"}
+    with _frozen(settings) as plan:
+        write_plan(plan, base_url="http://127.0.0.1:1", secret_name="SHOP_TOKEN", auth=auth)
+        plan.sql(
+            "insert into headgate.pipeline_parameters (pipeline_id, name, type, effect)"
+            " select pipeline_id, 'max_new', 'integer', 'max_assets' from headgate.pipelines"
+            " where name = 'small_shop'"
+        )
+    return settings
+
+
+@pytest.fixture(scope="session")
+def ran_template(clone: Clone, core_template: Settings) -> Settings:
+    """Write a plan once, and start a run."""
+    settings = clone(core_template)
+    with _frozen(settings) as plan:
+        write_plan(plan, assets=1)
+        start(plan, "first")
+    return settings
+
+
+@contextmanager
+def _frozen(settings: Settings) -> Iterator[Plan]:
+    """Connect at the moment at which a clone's clock starts."""
+    with connect(settings, "test") as connection:
+        plan = Plan(connection)
+        plan.freeze_clock(clock.NOW)
+        yield plan
+
+
+@pytest.fixture
+def core_database(request: pytest.FixtureRequest, clone_for_test: Clone) -> Settings:
+    """Clone the plan with a secret if the test asks for it, else the core."""
+    source = "secretive" if "shop" in request.fixturenames else "core"
+    template: Settings = request.getfixturevalue(f"{source}_template")
+    return clone_for_test(template)
+
+
 @pytest.fixture
 def shop(plan: Plan) -> Plan:
-    """Write a plan whose provider needs a secret that is not set."""
-    auth = {"in": "query", "name": "token"}
-    write_plan(plan, base_url="http://127.0.0.1:1", secret_name="SHOP_TOKEN", auth=auth)
-    plan.sql(
-        "insert into headgate.pipeline_parameters (pipeline_id, name, type, effect)"
-        " select pipeline_id, 'max_new', 'integer', 'max_assets' from headgate.pipelines"
-        " where name = 'small_shop'"
-    )
+    """Connect to a database with a plan whose provider needs a secret that is not set."""
     return plan
 
 
@@ -81,18 +119,9 @@ def test_with_all_names_right_the_missing_secret_is_reported(
 
 
 @pytest.fixture
-def other(
-    clone_for_test: Callable[[Settings | None], Settings],
-    core_template: Settings,
-    database: Settings,
-) -> Settings:
+def other(clone_for_test: Clone, ran_template: Settings, database: Settings) -> Settings:
     """Create a second database with a run in it; the first one has none."""
-    settings = clone_for_test(core_template)
-    with connect(settings, "test") as connection:
-        plan = Plan(connection)
-        write_plan(plan, assets=1)
-        start(plan, "first")
-    return settings
+    return clone_for_test(ran_template)
 
 
 def test_an_empty_status_names_the_database_and_where_runs_are(
@@ -119,7 +148,7 @@ def test_a_run_of_another_database_is_found(run: Run, database: Settings, other:
 
 
 def test_a_database_that_is_missing_or_empty_is_reported_with_those_that_have_runs(
-    run: Run, database: Settings, other: Settings, clone: Callable[[Settings | None], Settings]
+    run: Run, database: Settings, other: Settings, clone: Clone
 ):
     missing = run("status", settings=database.with_database("headgate_nowhere"))
     empty = run("status", settings=clone(None))
@@ -130,9 +159,7 @@ def test_a_database_that_is_missing_or_empty_is_reported_with_those_that_have_ru
         assert f"HEADGATE_DATABASE={other.database} headgate status" in result.err
 
 
-def test_databases_of_others_are_left_alone(
-    database: Settings, other: Settings, clone: Callable[[Settings | None], Settings]
-):
+def test_databases_of_others_are_left_alone(database: Settings, other: Settings, clone: Clone):
     foreign = clone(None)  # somebody else's, without any of our tables
 
     found = "\n".join(elsewhere.elsewhere(database))

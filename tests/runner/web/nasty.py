@@ -38,10 +38,15 @@ ALERTS: Final = """
 """
 
 
-def fill(connection: Connection[DictRow]) -> Toy:
-    """Write the world into a database of the core."""
+def toy(connection: Connection[DictRow]) -> Toy:
+    """Connect to the world; the clock is the pages', which runs on."""
     toy = Toy(connection)
-    toy.sql("reset headgate.clock_frozen")  # the clock is the pages', which runs on
+    toy.sql("reset headgate.clock_frozen")
+    return toy
+
+
+def fill(toy: Toy) -> None:
+    """Write the world into a database of the core."""
     write_plan(
         toy,
         base_url="http://127.0.0.1:9",
@@ -62,4 +67,3 @@ def fill(connection: Connection[DictRow]) -> Toy:
     toy.sql(CHECK, pipeline=PIPELINE)
     toy.sql(RESULTS, group=QUOTE, says=MARKUP)
     toy.sql(ALERTS, says=MARKUP)
-    return toy

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import LiteralString
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from aiohttp import ClientSession
 
 from headgate.database import connect
 from headgate.settings import Settings
+from tests import clock
 from tests.db.toy import Toy
 from tests.runner.web import nasty
 from tests.runner.web.conftest import check_pages
@@ -20,14 +22,34 @@ WHO: LiteralString = """
     select distinct a.usename::text from pg_stat_activity as a
     where a.application_name = 'headgate web' and a.datname = current_database()
 """
+Clone = Callable[[Settings | None], Settings]
 EXPLAIN, FORECAST = f"/explain?pipeline={PIPELINE}", f"/forecast?pipeline={PIPELINE}"
+
+
+@pytest.fixture(scope="session")
+def world_template(clone: Clone, core_template: Settings) -> Settings:
+    """Fill a database once with names that attack, a minute before the moment at which a clone's clock starts."""
+    settings = clone(core_template)
+    with connect(settings, "test") as connection:
+        connection.execute(clock.moved(settings.database, clock.NOW - timedelta(minutes=1)))
+    with connect(settings, "test") as connection:
+        nasty.fill(nasty.toy(connection))
+    return settings
+
+
+@pytest.fixture
+def core_database(request: pytest.FixtureRequest, clone_for_test: Clone) -> Settings:
+    """Clone the world if the test asks for it, else the core."""
+    source = "world" if "world" in request.fixturenames else "core"
+    template: Settings = request.getfixturevalue(f"{source}_template")
+    return clone_for_test(template)
 
 
 @pytest.fixture
 def world(core: Settings) -> Iterator[Toy]:
-    """Fill the test's own clone with names that attack."""
+    """Connect to the test's own clone of the world."""
     with connect(core, "test") as connection:
-        yield nasty.fill(connection)
+        yield nasty.toy(connection)
 
 
 async def read(client: ClientSession, path: str, status: int = 200) -> str:
