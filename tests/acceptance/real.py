@@ -21,7 +21,7 @@ def needs(*names: str) -> pytest.MarkDecorator:
     )
 
 
-def rows(name: str) -> Iterator[dict[str, str]]:
+def rows(name: str, folder: Path = FOLDER) -> Iterator[dict[str, str]]:
     """Yield a file's rows."""
-    with gzip.open(FOLDER / name, "rt", encoding="utf-8", newline="") as lines:
+    with gzip.open(folder / name, "rt", encoding="utf-8", newline="") as lines:
         yield from csv.DictReader(lines)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import chain, pairwise
+from pathlib import Path
 
 import pytest
 
@@ -42,9 +46,25 @@ STORED = "select p.*, date::text as date from equities.prices as p"
 APART = "select asset_id, date::text as date from equities.prices_quarantine"
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the files, but of what comes after the test's weeks only each symbol's last bar: six of seven go."""
+    to = tmp_path_factory.mktemp("real")
+    for name in (BARS, ACTIONS):
+        (to / name).parent.mkdir()
+    shutil.copyfile(FOLDER / ACTIONS, to / ACTIONS)
+    with gzip.open(FOLDER / BARS, "rt") as file, gzip.open(to / BARS, "wt", 1) as kept:
+        kept.write(next(file))
+        lines = ([line, *line.split(",", 2)] for line in chain(file, [",,"]))
+        for (line, symbol, date, _), (_, following, *_) in pairwise(lines):
+            if date <= LAST or following != symbol:
+                kept.write(line)
+    return to
+
+
 @pytest.fixture
-def system(small_database, tmp_path) -> Iterator[System]:
-    options = Options(replay=FOLDER, quota=None, rate=None)
+def system(small_database, tmp_path, folder) -> Iterator[System]:
+    options = Options(replay=folder, quota=None, rate=None)
     with (
         spawn(options) as standin,
         killed_at_the_end(
@@ -55,8 +75,8 @@ def system(small_database, tmp_path) -> Iterator[System]:
         yield system
 
 
-def test_the_latest_values_remain_and_each_correction_and_split_is_recorded(system):
-    provider = read(system)
+def test_the_latest_values_remain_and_each_correction_and_split_is_recorded(system, folder):
+    provider = read(system, folder)
     sessions = [x for x in provider.sessions if FIRST <= x <= LAST]
     for day in sessions:
         evening(system, day)
@@ -67,8 +87,8 @@ def test_the_latest_values_remain_and_each_correction_and_split_is_recorded(syst
     check_ledger(system)
 
 
-def test_bars_of_bulk_calls_are_corrected_after_at_most_two_evenings(system):
-    provider = read(system, some(FOLLOWED))
+def test_bars_of_bulk_calls_are_corrected_after_at_most_two_evenings(system, folder):
+    provider = read(system, folder, some(folder, FOLLOWED))
     sessions = [x for x in provider.sessions if FIRST <= x <= LAST]
     units = []
     for day in sessions:
@@ -86,11 +106,11 @@ def test_bars_of_bulk_calls_are_corrected_after_at_most_two_evenings(system):
     assert max(units[1:]) < 5 * 100 + FOLLOWED / 4, "few are asked for alone"
 
 
-def some(count: int) -> list[str]:
+def some(folder: Path, count: int) -> list[str]:
     """Return the first symbols with bars in all of these weeks."""
     first: dict[str, str] = {}
     last: dict[str, str] = {}
-    for row in rows(BARS):
+    for row in rows(BARS, folder):
         first.setdefault(row["symbol"], row["date"])
         last[row["symbol"]] = row["date"]
     return [x for x in sorted(first) if first[x] < FIRST and last[x] > LAST][:count]
@@ -147,14 +167,14 @@ def late(
     return found
 
 
-def read(system: System, symbols: Iterable[str] = SYMBOLS) -> Provider:
+def read(system: System, folder: Path, symbols: Iterable[str] = SYMBOLS) -> Provider:
     """Follow only these symbols, due on the first evening."""
     bars: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in rows(BARS):
+    for row in rows(BARS, folder):
         if row["symbol"] in symbols and row["date"] <= LAST:
             bars[row["symbol"]].append(row)
     actions: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in rows(ACTIONS):
+    for row in rows(ACTIONS, folder):
         if row["symbol"] in symbols:
             actions[row["symbol"]].append(row)
     plan = system.plan
