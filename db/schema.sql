@@ -1462,7 +1462,7 @@ CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text, p_today
     with listed as materialized (
         select distinct on (r."Code")
             r."Code" || '.' || p_group_key as code, r."Name" as name, nullif(r."Isin", '') as isin, r."Type" as type,
-            r."Currency" as currency, r."Exchange" as exchange, equities._plain_name(r."Name") as plain_name
+            r."Currency" as currency, r."Exchange" as exchange
         from jsonb_to_recordset(p_payload::jsonb) as r (
             "Code" text, "Name" text, "Isin" text, "Type" text, "Currency" text, "Exchange" text
         )
@@ -1473,8 +1473,7 @@ CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text, p_today
         -- As the provider last reported them: a delisted listing keeps its name and ISIN.
         select distinct on (a.asset_id)
             a.asset_id, a.code, a.is_active, upper(l.valid) as delisted_on,
-            coalesce(l.isin, a.attributes ->> 'isin') as isin,
-            equities._plain_name(coalesce(l.name, a.attributes ->> 'name')) as plain_name
+            coalesce(l.isin, a.attributes ->> 'isin') as isin, coalesce(l.name, a.attributes ->> 'name') as name
         from headgate.v_assets as a
         join equities.listings as l on l.asset_id = a.asset_id
         where a.universe = 'equities'
@@ -1482,21 +1481,29 @@ CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text, p_today
         order by a.asset_id, l.valid desc
     ),
     gone as materialized (
-        select o.* from ours as o where o.is_active and not exists (select from listed as l where l.code = o.code)
+        select o.*, equities._plain_name(o.name) as plain_name
+        from ours as o
+        where o.is_active
+            and not exists (select from listed as l where l.code = o.code)
     ),
     other as materialized (
         -- The same code but another company: the names differ, and the ISINs differ or, where they are missing, the
-        -- code was out of use.
+        -- code was out of use. Most names are the same to the letter, which is quickly seen.
         select o.asset_id, o.is_active, l.*
         from ours as o
         join listed as l using (code)
-        where o.plain_name <> l.plain_name
+        where o.name <> l.name
+            and equities._plain_name(o.name) <> equities._plain_name(l.name)
             and coalesce(o.isin <> l.isin, o.delisted_on < p_today - equities._setting('code_rests')::integer)
     ),
     fresh as materialized (
-        select l.* from listed as l where not exists (select from ours as o where o.code = l.code)
+        select l.*, equities._plain_name(l.name) as plain_name
+        from listed as l
+        where not exists (select from ours as o where o.code = l.code)
         union all
-        select l.* from listed as l join other as x using (code)
+        select l.*, equities._plain_name(l.name)
+        from listed as l
+        join other as x using (code)
     ),
     pairs as (
         select g.asset_id, f.code, f.name, f.isin, 1 as nth
