@@ -10159,13 +10159,15 @@ CREATE FUNCTION headgate._circles() RETURNS TABLE(name text, others text[])
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with recursive behind as (
-        select a.name, a.before
-        from headgate._comes_after() as a
-        where not a.is_retired
+        select p.name, n.name as before
+        from headgate.pipelines as p
+        cross join unnest(p.after) as n (name)
+        where not p.is_retired
         union
-        select b.name, a.before
+        select b.name, n.name
         from behind as b
-        join headgate._comes_after() as a on a.name = b.before
+        join headgate.pipelines as p on p.name = b.before
+        cross join unnest(p.after) as n (name)
     )
     select b.name, nullif(array(
         select o.before
@@ -10852,21 +10854,6 @@ CREATE FUNCTION headgate._columns_of(p_table regclass, p_after integer) RETURNS 
 $$;
 
 ALTER FUNCTION headgate._columns_of(p_table regclass, p_after integer) OWNER TO headgate_owner;
-
---
--- Name: _comes_after(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._comes_after() RETURNS TABLE(name text, before text, is_retired boolean)
-    LANGUAGE sql STABLE ROWS 20
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select p.name, n.name, p.is_retired
-    from headgate.pipelines as p
-    cross join unnest(p.after) as n (name);
-$$;
-
-ALTER FUNCTION headgate._comes_after() OWNER TO headgate_owner;
 
 --
 -- Name: _compares(numeric, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17293,7 +17280,9 @@ CREATE FUNCTION headgate._keep_outputs(p_chunk headgate.chunks, p_asset_ids bigi
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with ended as materialized (
-        select r.asset_id, p_outputs[array_position(p_asset_ids, r.asset_id)] as output
+        select
+            r.asset_id,
+            case when p_outputs <> '{}' then p_outputs[array_position(p_asset_ids, r.asset_id)] end as output
         from unnest(p_job_results) as r
         where r.result in ('success', 'failed', 'skipped')
     ),
@@ -24574,7 +24563,8 @@ CREATE FUNCTION headgate._row_shape(p_function text) RETURNS jsonb
         )
     )
     from pg_proc as c
-    join pg_type as t on t.typarray = c.proargtypes[2]
+    join pg_type as s on s.oid = c.proargtypes[2]
+    join pg_type as t on t.oid = s.typelem
     where c.oid = to_regproc(p_function)
         and t.typtype = 'c';
 $$;
@@ -30540,7 +30530,9 @@ begin
         select s.assets, s.asked into v_cached, v_asked
         from headgate._cached(p_asset_ids, p_outcomes, p_request_counts) as s;
     end if;
-    if num_nonnulls(v_call.outputs, v_call.expectations, v_call.handler) > 0 then
+    if v_call.handler is not null and p_answers is null then
+        v_outputs := '{}';  -- no job has one now, or keeps that of an earlier round
+    elsif num_nonnulls(v_call.outputs, v_call.expectations, v_call.handler) > 0 then
         select j.outcomes, j.faults, j.errors, j.verdicts, j.outputs
         into v_outcomes, v_faults, p_errors, v_verdicts, v_outputs
         from headgate._judge_answers(
@@ -58540,12 +58532,6 @@ REVOKE ALL ON FUNCTION headgate._columns_as_staged(p_stage regclass) FROM PUBLIC
 --
 
 REVOKE ALL ON FUNCTION headgate._columns_of(p_table regclass, p_after integer) FROM PUBLIC;
-
---
--- Name: FUNCTION _comes_after(); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._comes_after() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _compares(p_value numeric, p_comparison text); Type: ACL; Schema: headgate; Owner: headgate_owner

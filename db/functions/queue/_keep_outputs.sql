@@ -1,4 +1,4 @@
--- Keep the outputs of jobs that have ended, in place of those of an earlier round.
+-- Keep the outputs of jobs that have ended, in place of those of an earlier round; p_outputs are empty if none has one.
 
 create or replace function headgate._keep_outputs(
     p_chunk headgate.chunks,
@@ -12,7 +12,9 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
     with ended as materialized (
-        select r.asset_id, p_outputs[array_position(p_asset_ids, r.asset_id)] as output
+        select
+            r.asset_id,
+            case when p_outputs <> '{}' then p_outputs[array_position(p_asset_ids, r.asset_id)] end as output
         from unnest(p_job_results) as r
         where r.result in ('success', 'failed', 'skipped')
     ),

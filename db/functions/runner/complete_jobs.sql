@@ -100,7 +100,9 @@ begin
         select s.assets, s.asked into v_cached, v_asked
         from headgate._cached(p_asset_ids, p_outcomes, p_request_counts) as s;
     end if;
-    if num_nonnulls(v_call.outputs, v_call.expectations, v_call.handler) > 0 then
+    if v_call.handler is not null and p_answers is null then
+        v_outputs := '{}';  -- no job has one now, or keeps that of an earlier round
+    elsif num_nonnulls(v_call.outputs, v_call.expectations, v_call.handler) > 0 then
         select j.outcomes, j.faults, j.errors, j.verdicts, j.outputs
         into v_outcomes, v_faults, p_errors, v_verdicts, v_outputs
         from headgate._judge_answers(

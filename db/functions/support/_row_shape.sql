@@ -18,7 +18,8 @@ as $func$
         )
     )
     from pg_proc as c
-    join pg_type as t on t.typarray = c.proargtypes[2]
+    join pg_type as s on s.oid = c.proargtypes[2]
+    join pg_type as t on t.oid = s.typelem
     where c.oid = to_regproc(p_function)
         and t.typtype = 'c';
 $func$;

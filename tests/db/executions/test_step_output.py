@@ -109,6 +109,22 @@ def test_a_later_round_puts_its_output_in_place(toy: Toy):
     assert output(toy)["total"] == 2
 
 
+def test_an_output_goes_when_a_later_round_of_its_handler_returns_none(toy: Toy):
+    toy.add(2)
+    toy.tune("look", path=None, ingest_function=None, units=0, handler="some:handler")
+    g.graph(toy, y={"operations": ["look"]})
+    g.start(toy)
+    (chunk,) = toy.claim()
+    toy.complete(chunk, "failed", says={}, requests=0, p_answers=['{"total": 1}'] * 2)
+    assert output(toy) == {"A0": {"total": 1}, "A1": {"total": 1}}
+
+    g.retry(toy)
+    (chunk,) = toy.claim()
+    toy.complete(chunk, says={}, requests=0)
+
+    assert output(toy) is None
+
+
 def test_a_body_that_is_not_json_is_a_text_and_a_header_is_a_value(toy: Toy):
     (chunk,) = begin(toy, 1, {"body": "$.body", "at": '$.headers."x-at"'})
     toy.tune("look", ingest_function=None)
