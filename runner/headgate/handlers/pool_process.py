@@ -1,17 +1,17 @@
-"""The process in which handlers run: reads tasks from standard input, answers on its output.
+"""The process in which handlers run: hears of tasks on standard input, answers on its output.
 
-    python -m headgate.handlers.pool_process RUNNER
+    python -m headgate.handlers.pool_process RUNNER MEMORY
 
-RUNNER is the runner's process. What a handler prints goes to standard error, which the runner
-drains. A handler that takes more memory than allowed gets a MemoryError. After that, or if a
-handler leaves processes behind, the process ends.
+RUNNER is the runner's process, MEMORY the descriptor of the memory that holds the task. What a
+handler prints goes to standard error, which the runner drains. A handler that takes more memory
+than allowed gets a MemoryError. After that, or if a handler leaves processes behind, the process
+ends.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import pickle
 import resource
 import struct
 import sys
@@ -19,6 +19,7 @@ from typing import BinaryIO, Final
 
 from headgate.handlers.pool_keeper import go_on_kept
 from headgate.handlers.pool_messages import LENGTHS, Done, Parsing, Work, head_of
+from headgate.handlers.pool_tasks import take_task
 from headgate.memory import peak_bytes
 
 LENGTH: Final = struct.Struct(">Q")
@@ -27,6 +28,8 @@ LENGTH: Final = struct.Struct(">Q")
 def main() -> None:
     """Run tasks until there is no more input."""
     go_on_kept(int(sys.argv[1]))
+    memory = int(sys.argv[2])
+    os.set_inheritable(memory, False)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -35,9 +38,8 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
     process = os.getpid()
-    while (body := _read(tasks)) is not None:
-        task: Work = pickle.loads(body)
-        del body
+    while header := tasks.read(LENGTH.size):
+        task = take_task(memory, *LENGTH.unpack(header))
         _limit_memory(task.max_memory)
         _forget_peak()
         spent = _cpu_seconds()
@@ -61,25 +63,13 @@ def main() -> None:
 
 def _do(task: Work) -> Done:
     """Run a task; imports happen here, so that their output is drained like the handler's."""
-    from headgate.handlers.named import HANDLER, PARSER
-    from headgate.handlers.pandas_apart import keep_apart
-
     if isinstance(task, Parsing):
         from headgate.handlers.parse import parse
 
-        keep_apart(PARSER, task.handler)
         return parse(task)
     from headgate.handlers.task import compute
 
-    keep_apart(HANDLER, task.handler)
     return compute(task)
-
-
-def _read(stream: BinaryIO) -> bytes | None:
-    header = stream.read(LENGTH.size)
-    if len(header) < LENGTH.size:
-        return None
-    return stream.read(LENGTH.unpack(header)[0])
 
 
 def _write(stream: BinaryIO, head: bytes, rows: bytes) -> None:

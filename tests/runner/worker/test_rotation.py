@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from headgate.errors import InvalidValue
-from headgate.handlers.pool import ONE_THREAD, environ_of_handlers
+from headgate.handlers.pool import ALWAYS, environ_of_handlers
 from headgate.settings import Settings
 from headgate.worker.auth import Auth
 from headgate.worker.calls import Caller
@@ -141,7 +141,7 @@ def test_a_handler_gets_the_secret_of_its_file_and_never_the_folder(
     seen = environ_of_handlers(environ, declared)
 
     assert seen.pop("MODEL_KEY") == "from the file"
-    assert seen.keys() == {"OTHER", *ONE_THREAD}
+    assert seen.keys() == {"OTHER", *ALWAYS}
 
 
 def test_a_folder_of_secrets_that_is_not_there_is_refused_at_the_start():
