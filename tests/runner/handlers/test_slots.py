@@ -172,13 +172,13 @@ async def test_a_slot_that_is_lost_fails_runs_until_it_is_made_again(notes, lose
 
 
 async def test_a_restored_database_has_a_slot_of_its_own_and_is_told_what_it_lacks(
-    notes, clone_for_test, tmp_path
+    notes, clone_for_test, core_template, tmp_path
 ):
     notes.plan.sql("grant headgate_plan_public to headgate_owner")
     notes.plan.sql("insert into public.notes values (1, 'exported')")
     await notes.export()
     notes.plan.sql("insert into public.notes values (2, 'waited')")
-    restored = replace(clone_for_test(None), db=notes.settings.db)
+    restored = replace(clone_for_test(None), db=core_template.db)  # restore migrates it
     name = sql.Identifier(restored.database)
     notes.plan.connection.execute(sql.SQL("drop database {}").format(name))
     headgate(notes.settings, "backup", str(tmp_path / "backup"))
