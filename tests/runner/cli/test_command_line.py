@@ -23,6 +23,7 @@ from headgate.cli.panels import ENTRIES, PANELS
 from headgate.database import connect, dsn_of
 from headgate.settings import Settings
 from tests.adopt import adopt
+from tests.conftest import Clones
 from tests.limits import PATIENCE, wait_until
 from tests.runner.small_plan import start, write_plan
 from tests.servers import DB
@@ -74,10 +75,12 @@ def database(core: Settings) -> Settings:
     return core
 
 
-@pytest.fixture
-def whole(clone_for_test: Callable[[Settings | None], Settings], template: Settings) -> Settings:
-    """Clone the template, which has the shipped plans."""
-    return clone_for_test(template)
+@pytest.fixture(scope="module")
+def whole(clone: Clones, template: Settings) -> Iterator[Settings]:
+    """Clone the template, which has the shipped plans, once for all commands that only read it."""
+    settings = clone(template)
+    yield settings
+    clone.drop(settings)
 
 
 def test_help_names_every_command_in_its_panel(run):
