@@ -10,6 +10,8 @@ ends.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
 import os
 import resource
@@ -50,7 +52,9 @@ def main() -> None:
         if os.getpid() != process:
             os._exit(0)  # this is a child that a handler forked
         _limit_memory(None)
-        kept = _data_bytes()
+        if (kept := _data_bytes()) > task.max_memory // 2:
+            _give_memory_back()
+            kept = _data_bytes()
         if _has_children():
             done.must_end = "it left processes behind"
         elif done.lost or kept > task.max_memory // 2:
@@ -93,6 +97,12 @@ def _data_bytes() -> int:
     except OSError:
         return 0
     return (int(fields[1]) - int(fields[2])) * resource.getpagesize()
+
+
+def _give_memory_back() -> None:
+    """Give back what the C library keeps for later; it may be one that cannot."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _cpu_seconds() -> float:

@@ -108,6 +108,11 @@ def leaks(chunk: Chunk) -> Result:
     return mean(chunk)
 
 
+def frees_what_it_used(chunk: Chunk) -> Result:
+    used = [np.ones(2**17) for _ in range(30)]  # a megabyte each
+    return Result() if len(used) == 30 else mean(chunk)
+
+
 def greedy(chunk: Chunk) -> Result:
     if culprit(chunk):
         KEPT.append(bytearray(10**9))

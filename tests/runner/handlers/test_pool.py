@@ -76,6 +76,24 @@ async def test_a_process_serves_one_set_of_variables(monkeypatch: pytest.MonkeyP
     assert len({process for _, process in seen}) == 3
 
 
+async def test_memory_that_the_c_library_keeps_is_given_back_before_a_process_is_replaced():
+    frees = replace(
+        HANGS,
+        handler="tests.runner.handlers.samples:frees_what_it_used",
+        timeout_seconds=PATIENCE,
+        max_memory=96 * 2**20,
+    )
+    pool = Pool(1)
+    seen = []
+    for _ in range(3):
+        done = await pool.run(frees)
+        assert done.peak_memory > 48 * 2**20
+        seen.append((done.must_end, processes()))
+    await pool.aclose()
+
+    assert seen == [(None, seen[0][1])] * 3
+
+
 async def test_what_a_handler_prints_is_logged_at_once(monkeypatch, caplog):
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     caplog.set_level(logging.INFO)
@@ -94,7 +112,7 @@ def test_a_process_whose_runner_was_killed_while_it_started_ends():
     gone.wait()
 
     process = subprocess.Popen(
-        [sys.executable, "-m", "headgate.handlers.pool_process", str(gone.pid)],
+        [sys.executable, "-m", "headgate.handlers.pool_process", str(gone.pid), "0"],
         stdin=subprocess.PIPE,  # stays open, as if a task were to come
         stdout=subprocess.DEVNULL,
     )
