@@ -28,10 +28,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_worker_is_alive_and_ready_until_it_ends(
-    database: Settings, plan: Plan, tmp_path: Path, quick: None
+    core_database: Settings, plan: Plan, tmp_path: Path, quick: None
 ):
     stop = asyncio.Event()
-    working = asyncio.create_task(work(replace(database, health=tmp_path), stop=stop))
+    working = asyncio.create_task(work(replace(core_database, health=tmp_path), stop=stop))
     alive, ready = tmp_path / "alive", tmp_path / "ready"
     await until(ready.exists)
     os.utime(alive, (0, 0))
