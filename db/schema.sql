@@ -10159,15 +10159,13 @@ CREATE FUNCTION headgate._circles() RETURNS TABLE(name text, others text[])
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with recursive behind as (
-        select p.name, n.name as before
-        from headgate.pipelines as p
-        cross join unnest(p.after) as n (name)
-        where not p.is_retired
+        select a.name, a.before
+        from headgate._comes_after() as a
+        where not a.is_retired
         union
-        select b.name, n.name
+        select b.name, a.before
         from behind as b
-        join headgate.pipelines as p on p.name = b.before
-        cross join unnest(p.after) as n (name)
+        join headgate._comes_after() as a on a.name = b.before
     )
     select b.name, nullif(array(
         select o.before
@@ -10854,6 +10852,21 @@ CREATE FUNCTION headgate._columns_of(p_table regclass, p_after integer) RETURNS 
 $$;
 
 ALTER FUNCTION headgate._columns_of(p_table regclass, p_after integer) OWNER TO headgate_owner;
+
+--
+-- Name: _comes_after(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._comes_after() RETURNS TABLE(name text, before text, is_retired boolean)
+    LANGUAGE sql STABLE ROWS 20
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p.name, n.name, p.is_retired
+    from headgate.pipelines as p
+    cross join unnest(p.after) as n (name);
+$$;
+
+ALTER FUNCTION headgate._comes_after() OWNER TO headgate_owner;
 
 --
 -- Name: _compares(numeric, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -58532,6 +58545,12 @@ REVOKE ALL ON FUNCTION headgate._columns_as_staged(p_stage regclass) FROM PUBLIC
 --
 
 REVOKE ALL ON FUNCTION headgate._columns_of(p_table regclass, p_after integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _comes_after(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._comes_after() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _compares(p_value numeric, p_comparison text); Type: ACL; Schema: headgate; Owner: headgate_owner

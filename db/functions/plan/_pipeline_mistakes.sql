@@ -25,6 +25,20 @@ as $func$
     from headgate._circles() as c;
 $func$;
 
+-- Each pipeline with each that it comes after. Without the number of rows PostgreSQL would make room for millions in
+-- the recursion below, which takes longer than all else that is checked.
+create or replace function headgate._comes_after()
+returns table (name text, before text, is_retired boolean)
+language sql
+stable
+rows 20
+set search_path = pg_catalog, pg_temp
+as $func$
+    select p.name, n.name, p.is_retired
+    from headgate.pipelines as p
+    cross join unnest(p.after) as n (name);
+$func$;
+
 -- Pipelines that come after themselves, directly or through others.
 create or replace function headgate._circles()
 returns table (name text, others text[])
@@ -33,15 +47,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     with recursive behind as (
-        select p.name, n.name as before
-        from headgate.pipelines as p
-        cross join unnest(p.after) as n (name)
-        where not p.is_retired
+        select a.name, a.before
+        from headgate._comes_after() as a
+        where not a.is_retired
         union
-        select b.name, n.name
+        select b.name, a.before
         from behind as b
-        join headgate.pipelines as p on p.name = b.before
-        cross join unnest(p.after) as n (name)
+        join headgate._comes_after() as a on a.name = b.before
     )
     select b.name, nullif(array(
         select o.before
