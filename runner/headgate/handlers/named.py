@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from headgate.errors import WrongPlan
@@ -40,7 +40,7 @@ PARSER: Final = Kind("parser", "a document")
 def find(kind: Kind, name: str) -> Callable[[Any], Any]:
     """Return the function of this name: an entry point, or module:function. Raises WrongPlan."""
     try:
-        for entry in entry_points(group=kind.group, name=name):
+        for entry in entries_of(kind, name):
             return _checked(kind, name, entry.load())
         module, separator, attribute = name.partition(":")
         if not separator:
@@ -54,6 +54,12 @@ def find(kind: Kind, name: str) -> Callable[[Any], Any]:
         raise
     except Exception as exc:
         raise WrongPlan(f"the {kind.name} {name!r} cannot be loaded: {told(exc)}") from exc
+
+
+@lru_cache(maxsize=64)
+def entries_of(kind: Kind, name: str) -> tuple[EntryPoint, ...]:
+    """Return the entry points of this name; to find them takes a look at all that is installed."""
+    return tuple(entry_points(group=kind.group, name=name))
 
 
 def told(exc: Exception) -> str:

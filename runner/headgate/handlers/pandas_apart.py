@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from importlib.metadata import entry_points
 from typing import Final, NoReturn
 
-from headgate.handlers.named import Kind
+from headgate.handlers.named import Kind, entries_of
 
 OURS: Final = "headgate."
 WITH_ARROW: Final = tuple(f"headgate.handlers.{x}." for x in ("export", "load", "records"))
@@ -36,7 +35,7 @@ _is_apart = False
 
 def keep_apart(kind: Kind, name: str) -> None:
     """Have pyarrow do without pandas for a shipped function that uses it; not for a plan's."""
-    modules = [x.value for x in entry_points(group=kind.group, name=name)]
+    modules = [x.value for x in entries_of(kind, name)]
     if not all(x.startswith(OURS) for x in modules or [name]):
         _let_in()
     elif any(x.startswith(WITH_ARROW) for x in modules) and "pandas" not in sys.modules:

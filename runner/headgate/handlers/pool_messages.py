@@ -12,7 +12,7 @@ import os
 import re
 import struct
 from dataclasses import astuple, dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from headgate.handlers.document import Document
 
@@ -21,7 +21,15 @@ LENGTHS: Final = struct.Struct(">QQ")
 PIECE_LENGTH: Final = struct.Struct(">Q")
 """The prefix of each piece of rows for a stage: its length in bytes."""
 LARGEST_HEAD: Final = 64 * 1024 * 1024
-OUTCOMES: Final = ("success", "skipped", "failed", "deferred", "retry", "unknown")
+FAULTS: Final = {
+    "success": None,
+    "skipped": None,
+    "failed": "item",
+    "deferred": "internal",
+    "retry": "item",
+    "unknown": "item",
+}
+"""The outcomes of a job, and whose fault each is."""
 
 Cells: TypeAlias = list[list[bytes | None]]
 
@@ -133,9 +141,8 @@ class Parsing:
 Work: TypeAlias = Task | Parsing
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The result of one asset; `outcome` is one of OUTCOMES."""
+class Job(NamedTuple):
+    """The result of one asset; `outcome` is one of FAULTS."""
 
     asset_id: int
     outcome: str
@@ -148,9 +155,7 @@ class Job:
     @property
     def fault(self) -> str | None:
         """Return the fault of a failure, or None."""
-        whose = "internal" if self.is_ours else "item"
-        faults = {"failed": "item", "unknown": "item", "deferred": "internal", "retry": whose}
-        return faults.get(self.outcome)
+        return "internal" if self.is_ours and self.outcome == "retry" else FAULTS[self.outcome]
 
 
 @dataclass(slots=True)
@@ -225,7 +230,7 @@ def read_done(head: bytes, rows: bytes, task: Work) -> Done:
             removed=said["removed"],
         )
         is_sound = (
-            all(x in OUTCOMES for x in outcomes)
+            all(x in FAULTS for x in outcomes)
             and all(type(x) is bool for x in are_ours)
             and all(_is_text(x) for x in (*errors, *outputs, done.lost, done.must_end))
             and len(counts) in (0, len(done.jobs))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -84,35 +83,36 @@ def _judge(chunk: Chunk, result: object, row_type: RowType | None) -> Part:
         raise WrongResult(f"the handler returned {type(result).__name__}, not a Result")
     columns = _columns(result.rows, row_type)
     if columns is None:
-        staged = [result.staged.get(x, 0) for x in chunk.asset_ids.tolist()]
-        counts, strange = np.array(staged, np.int64), ""
+        rows, strange = [result.staged.get(x, 0) for x in chunk.asset_ids.tolist()], ""
     else:
         columns, counts, strange = _by_asset(chunk, columns)
+        rows = counts.tolist()
     outputs = _outputs(chunk, result.output)
     jobs = []
     for nth, asset_id in enumerate(chunk.asset_ids.tolist()):
-        job = _outcome(asset_id, result, int(counts[nth]), row_type, strange)
-        if job.outcome != "success" and counts[nth]:
-            raise WrongResult(f"asset {asset_id} has rows, and is {job.outcome} at the same time")
-        jobs.append(replace(job, output=outputs.get(asset_id)))
+        outcome, error = _outcome(asset_id, result, rows[nth], row_type, strange)
+        if outcome != "success" and rows[nth]:
+            raise WrongResult(f"asset {asset_id} has rows, and is {outcome} at the same time")
+        jobs.append(Job(asset_id, outcome, error, outputs.get(asset_id)))
     removed = [int(x) for x in result.removed]
-    return jobs, columns, counts.tolist(), spool(chunk, result.files), removed
+    return jobs, columns, rows, spool(chunk, result.files), removed
 
 
 def _outcome(
     asset_id: int, result: Result, rows: int, row_type: RowType | None, strange: str
-) -> Job:
+) -> tuple[str, str | None]:
+    """Return an asset's outcome, and its error."""
     if asset_id in result.failed:
-        return Job(asset_id, "failed", bounded(result.failed[asset_id]))
+        return "failed", bounded(result.failed[asset_id])
     if asset_id in result.retry:
-        return Job(asset_id, "retry", bounded(result.retry[asset_id]))
+        return "retry", bounded(result.retry[asset_id])
     if asset_id in result.unknown:
-        return Job(asset_id, "unknown", bounded(result.unknown[asset_id]))
+        return "unknown", bounded(result.unknown[asset_id])
     if asset_id in result.skipped:
-        return Job(asset_id, "skipped", bounded(result.skipped[asset_id]))
+        return "skipped", bounded(result.skipped[asset_id])
     if rows == 0 and row_type is not None:
-        return Job(asset_id, "failed", f"the handler returned no row for it{strange}")
-    return Job(asset_id, "success")
+        return "failed", f"the handler returned no row for it{strange}"
+    return "success", None
 
 
 def _outputs(chunk: Chunk, given: Mapping[int, Any]) -> dict[int, str]:
