@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass, field
 from datetime import date
@@ -110,6 +111,40 @@ class Market:
             close = close if since <= self.day else 11.0
             found.append(bar(day, close=close, adjusted_close=close / factor))
         return found
+
+
+class Evenings:
+    """A market's evenings one after the other, for tests that begin after some of them.
+
+    Each is worked off once and kept as a savepoint. Going back forgets those after it, so the tests that begin late
+    come first.
+    """
+
+    def __init__(self, market: Market, days: list[str]) -> None:
+        self._market = market
+        self._days = days
+        self.asked: list[list[tuple[str, str]]] = []
+        """The requests of each evening so far."""
+        self._keep()
+
+    def after(self, count: int) -> Market:
+        """Return the market as it is after so many evenings."""
+        if count <= len(self.asked):
+            del self.asked[count:]
+            self._market.plan.connection.execute(f"rollback to {self._savepoint}".encode())
+        while len(self.asked) < count:
+            self.asked.append(self._market.evening(self._days[len(self.asked)]))
+            self._keep()
+        market = copy.copy(self._market)
+        market.day = self._days[count - 1] if count else ""
+        return market
+
+    def _keep(self) -> None:
+        self._market.plan.connection.execute(f"savepoint {self._savepoint}".encode())
+
+    @property
+    def _savepoint(self) -> str:
+        return f"after_{len(self.asked)}_evenings"
 
 
 def weekdays(start: str, count: int) -> list[str]:

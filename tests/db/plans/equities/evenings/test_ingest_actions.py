@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.db.plans.equities.feed import NOW, asset_id, prices
-from tests.db.plans.equities.market import Market, weekdays
+from tests.db.plans.equities.market import Evenings, Market, weekdays
 from tests.plan import Plan, Row
 
 EDP, GALP = "EDP.LS", "GALP.LS"
@@ -16,14 +16,16 @@ DAYS = weekdays("2026-06-15", 10)
 RELOADED = "select count(*) from equities.history_reloads"
 
 
-@pytest.fixture
-def market(db: Plan) -> Market:
-    return Market(db, [EDP, GALP])
+@pytest.fixture(scope="module")
+def evenings(lasting_db: Plan) -> Evenings:
+    return Evenings(Market(lasting_db, [EDP, GALP]), DAYS)
 
 
-def test_a_first_run_asks_for_no_actions_and_the_next_one_for_the_next_session_s(market: Market):
-    first = market.evening(DAYS[0])
-    second = market.evening(DAYS[1])
+def test_a_first_run_asks_for_no_actions_and_the_next_one_for_the_next_session_s(
+    evenings: Evenings,
+):
+    evenings.after(2)
+    first, second = evenings.asked
 
     assert {x for x, _ in first} == {"prices_historical"}
     assert ("splits_bulk", f"LS {DAYS[1]}") in second
@@ -31,9 +33,12 @@ def test_a_first_run_asks_for_no_actions_and_the_next_one_for_the_next_session_s
     assert [x for x, _ in second].count("splits_bulk") == 1
 
 
-def test_a_split_reloads_its_history_once_and_no_other(db: Plan, market: Market):
+def test_a_split_reloads_its_history_once_and_no_other(evenings: Evenings):
+    market = evenings.after(2)
+    db = market.plan
     market.splits = {EDP: {DAYS[2]: 2.0}}
-    reloads = [y for day in DAYS[:6] for x, y in market.evening(day) if x == "prices_historical"]
+    later = [market.evening(day) for day in DAYS[2:6]]
+    reloads = [y for day in (*evenings.asked, *later) for x, y in day if x == "prices_historical"]
 
     assert reloads == [EDP, GALP, EDP], "the two first loads, and one reload"
     assert db.scalar(RELOADED) == 1
@@ -47,22 +52,21 @@ def test_a_split_reloads_its_history_once_and_no_other(db: Plan, market: Market)
     )
 
 
-def test_days_that_were_missed_are_requested_together(market: Market):
-    market.evening(DAYS[0])
-    asked = market.evening(DAYS[4])
+def test_days_that_were_missed_are_requested_together(evenings: Evenings):
+    asked = evenings.after(1).evening(DAYS[4])
 
     assert [y for x, y in asked if x == "splits_bulk"] == [f"LS {x}" for x in DAYS[1:5]]
 
 
-def test_exchanges_are_watched_as_long_as_they_are_requested(db: Plan, market: Market):
-    market.evening(DAYS[0])
+def test_exchanges_are_watched_as_long_as_they_are_requested(evenings: Evenings):
+    market = evenings.after(1)
     for day in weekdays("2026-06-16", 50)[::10]:
         market.evening(day)
     ahead = (
         "select max(attributes ->> 'session') from headgate.assets where universe = 'equities_days'"
     )
 
-    assert db.scalar(ahead) > "2026-09-01"
+    assert market.plan.scalar(ahead) > "2026-09-01"
 
 
 def take(plan: Plan, lines: Any) -> Row:
@@ -76,8 +80,8 @@ def take(plan: Plan, lines: Any) -> Row:
     return result
 
 
-def test_an_action_reported_again_some_days_later_is_the_same(db: Plan, market: Market):
-    market.evening(DAYS[0])
+def test_an_action_reported_again_some_days_later_is_the_same(evenings: Evenings):
+    db = evenings.after(1).plan
     told = json.dumps([{"code": "EDP", "date": DAYS[1], "split": "1.000000/20.000000"}])
 
     assert take(db, told)["records"] == 1
@@ -88,8 +92,8 @@ def test_an_action_reported_again_some_days_later_is_the_same(db: Plan, market: 
     ]
 
 
-def test_only_loaded_listings_count_and_odd_lines_harm_nobody(db: Plan, market: Market):
-    market.evening(DAYS[0])
+def test_only_loaded_listings_count_and_odd_lines_harm_nobody(evenings: Evenings):
+    db = evenings.after(1).plan
     lines = """[{"code": "EDP", "date": "2026-06-16", "dividend": 0.19, "currency": "EUR"},
         {"code": "NOS", "date": "2026-06-16", "dividend": 0.3}, {"code": "GALP", "date": "soon"},
         {"code": "GALP", "date": "2026-06-16", "split": "0/0"}, 7]"""
@@ -106,8 +110,11 @@ def test_only_loaded_listings_count_and_odd_lines_harm_nobody(db: Plan, market: 
     }
 
 
-def test_a_bulk_bar_does_not_join_a_history_that_waits_to_be_loaded_again(db: Plan, market: Market):
-    market.evening(DAYS[0])
+def test_a_bulk_bar_does_not_join_a_history_that_waits_to_be_loaded_again(
+    evenings: Evenings,
+):
+    market = evenings.after(1)
+    db = market.plan
     take(db, json.dumps([{"code": "EDP", "date": DAYS[1], "split": "2/1"}]))
     ids = [asset_id(db, x) for x in (EDP, GALP)]
     market.day = DAYS[1]

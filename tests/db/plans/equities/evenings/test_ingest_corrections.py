@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.db.plans.equities.feed import asset_id, prices
-from tests.db.plans.equities.market import EVENING, Market, weekdays
+from tests.db.plans.equities.market import EVENING, Evenings, Market, weekdays
 from tests.plan import Plan, Row
 
 PIPELINE = "data_collection_equities"
@@ -26,119 +26,32 @@ where operation = 'indicators_calculation' and next_due_at <= headgate.clock()
 """
 
 
-@pytest.fixture
-def market(db: Plan) -> Market:
-    """Lisbon, where one bulk call costs less than two single ones, and sessions are read again."""
-    db.sql("update headgate.operations set units = 1 where name = 'eod_bulk'")
-    db.sql("update equities.settings set value = 3 where name = 'corrections_from'")
-    return Market(db, CODES)
+@pytest.fixture(scope="module")
+def evenings(lasting_db: Plan) -> Evenings:
+    """Lisbon's, where one bulk call costs less than two single ones, and sessions are read again."""
+    lasting_db.sql("update headgate.operations set units = 1 where name = 'eod_bulk'")
+    lasting_db.sql("update equities.settings set value = 3 where name = 'corrections_from'")
+    return Evenings(Market(lasting_db, CODES), DAYS)
 
 
-def reread(market: Market, day: str) -> list[str]:
-    """Run an evening; return the sessions that were read again."""
-    return [y[3:] for x, y in market.evening(day) if x == "corrections_bulk"]
+def reread(asked: list[tuple[str, str]]) -> list[str]:
+    """Return the sessions that an evening's requests read again."""
+    return [y[3:] for x, y in asked if x == "corrections_bulk"]
 
 
 def close(market: Market, day: str) -> float:
     return prices(market.plan, EDP)[day][3]
 
 
-def test_a_session_is_read_again_after_the_next_and_the_fourth(market: Market):
-    read = {day: reread(market, day) for day in DAYS[:9]}
+def test_a_session_is_read_again_after_the_next_and_the_fourth(evenings: Evenings):
+    evenings.after(9)
+    read = {day: reread(asked) for day, asked in zip(DAYS[:9], evenings.asked, strict=True)}
 
     sessions = [*BEFORE, *DAYS]
     assert read.pop(DAYS[0]) == [], "a history is read as it is"
     for day, again in read.items():
         evening = sessions.index(day)
         assert again == [sessions[evening - 4], sessions[evening - 1]]
-
-
-@pytest.mark.parametrize("late", [1, 2, 3, 4])
-def test_a_correction_within_five_sessions_is_there_two_evenings_later_at_the_latest(
-    db: Plan, market: Market, late: int
-):
-    market.corrections = {(EDP, DAYS[2]): (DAYS[2 + late], 11.5)}
-    there = []
-    for day in DAYS[:9]:
-        market.evening(day)
-        if DAYS[2] in prices(db, EDP) and close(market, DAYS[2]) == 11.5:
-            there.append(DAYS.index(day))
-
-    assert 2 + late <= there[0] <= 2 + late + 2
-    assert db.sql(REVISED, x=asset_id(db, EDP)) == [
-        {"date": DAYS[2], "close": 11.0, "until": DAYS[there[0]]}
-    ]
-
-
-def test_only_what_was_corrected_counts_as_a_change(db: Plan, market: Market):
-    market.corrections = {(EDP, DAYS[1]): (DAYS[2], 11.5)}
-    for day in DAYS[:3]:
-        market.evening(day)
-    rows = db.sql(
-        "select asset, records from headgate.v_asset_processing_history "
-        "where operation = 'corrections_bulk' and records > 0"
-    )
-
-    assert rows == [{"asset": f"LS {DAYS[1]}", "records": 1}]
-
-
-def test_indicators_of_what_was_corrected_are_due_again(db: Plan, market: Market):
-    for day in DAYS[:3]:
-        market.evening(day)
-    db.sql("update headgate.asset_processing_state set next_due_at = null where operation_id = "
-           "(select operation_id from headgate.operations where name = 'indicators_calculation')")  # fmt: skip
-    db.freeze_clock(f"{DAYS[3]} {EVENING}")
-    take(db, DAYS[1], [{"code": "EDP", **market.bars(EDP)[-2], "volume": 1001}])
-
-    assert [x["asset"] for x in db.sql(INDICATORS)] == [EDP]
-
-
-def take(db: Plan, day: str, lines: list[Row] | str) -> Row:
-    """Ingest an answer for a session."""
-    (result,) = db.call(
-        "equities.ingest_corrections",
-        p_context={"run_id": "a run", "now": f"{DAYS[3]} {EVENING}"},
-        p_asset_ids=[db.value("find_asset", p_universe="equities_days", p_code=f"LS {day}")],
-        p_payloads=[lines if isinstance(lines, str) else json.dumps(lines)],
-    )
-    return result
-
-
-def test_bars_of_what_was_not_requested_yet_are_left_alone(db: Plan, market: Market):
-    for day in DAYS[:2]:
-        market.evening(day)
-    market.day = DAYS[2]
-    ahead = market.answer("corrections_bulk", "", f"date={DAYS[2]}")
-    result = take(db, DAYS[2], ahead)
-
-    assert (result["status"], result["records"]) == ("success", 0)
-    assert result["reason"] == "the answer has none of our listings"
-    assert max(prices(db, EDP)) == DAYS[1]
-
-
-def test_a_past_that_was_restated_is_loaded_again(db: Plan, market: Market):
-    for day in DAYS[:3]:
-        market.evening(day)
-    bar = {"code": "EDP", **market.bars(EDP)[-2], "adjusted_close": 5.5}
-    take(db, DAYS[1], [bar])
-
-    due = "select next_due_at is not null as due from headgate.v_asset_states where asset = 'EDP.LS' and operation = 'prices_historical'"
-    assert db.scalar(due)
-    assert prices(db, EDP)[DAYS[1]][4] == 11.0
-
-
-def test_after_missed_evenings_nothing_is_read_twice_on_one(market: Market):
-    for day in DAYS[:3]:
-        market.evening(day)
-
-    before = [BEFORE[-1], *DAYS[:3]]
-    assert reread(market, DAYS[8]) == before, "what was read before them, not what is read now"
-    assert reread(market, DAYS[9]) == [DAYS[5], DAYS[8]], "as ever"
-
-
-def test_exchanges_that_are_requested_one_by_one_are_not_read_again(db: Plan):
-    market = Market(db, CODES)
-    assert [reread(market, x) for x in DAYS[:6]] == [[]] * 6
 
 
 NEEDED = 200 + 1 + 1
@@ -163,10 +76,9 @@ def decided(db: Plan, quota: int) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def evening(db: Plan, market: Market) -> Plan:
+def evening(evenings: Evenings) -> Plan:
     """Move to the start of an evening on which two sessions are to be read again."""
-    for day in DAYS[:5]:
-        market.evening(day)
+    db = evenings.after(5).plan
     db.freeze_clock(f"{DAYS[5]} {EVENING}")
     return db
 
@@ -198,3 +110,95 @@ def test_a_forecast_has_the_corrections_on_each_day(evening: Plan):
     rows = evening.call("forecast", p_pipeline=PIPELINE, p_days=3)
 
     assert [x["units"] for x in rows] == [NEEDED + 200, NEEDED - 1 + 200, NEEDED - 1 + 200]
+
+
+@pytest.mark.parametrize("late", [4, 3, 2, 1])
+def test_a_correction_within_five_sessions_is_there_two_evenings_later_at_the_latest(
+    evenings: Evenings, late: int
+):
+    market = evenings.after(2 + late)
+    db = market.plan
+    assert close(market, DAYS[2]) == 11.0
+    market.corrections = {(EDP, DAYS[2]): (DAYS[2 + late], 11.5)}
+    there = []
+    for day in DAYS[2 + late : 9]:
+        market.evening(day)
+        if close(market, DAYS[2]) == 11.5:
+            there.append(DAYS.index(day))
+
+    assert 2 + late <= there[0] <= 2 + late + 2
+    assert db.sql(REVISED, x=asset_id(db, EDP)) == [
+        {"date": DAYS[2], "close": 11.0, "until": DAYS[there[0]]}
+    ]
+
+
+def test_indicators_of_what_was_corrected_are_due_again(evenings: Evenings):
+    market = evenings.after(3)
+    db = market.plan
+    db.sql("update headgate.asset_processing_state set next_due_at = null where operation_id = "
+           "(select operation_id from headgate.operations where name = 'indicators_calculation')")  # fmt: skip
+    db.freeze_clock(f"{DAYS[3]} {EVENING}")
+    take(db, DAYS[1], [{"code": "EDP", **market.bars(EDP)[-2], "volume": 1001}])
+
+    assert [x["asset"] for x in db.sql(INDICATORS)] == [EDP]
+
+
+def take(db: Plan, day: str, lines: list[Row] | str) -> Row:
+    """Ingest an answer for a session."""
+    (result,) = db.call(
+        "equities.ingest_corrections",
+        p_context={"run_id": "a run", "now": f"{DAYS[3]} {EVENING}"},
+        p_asset_ids=[db.value("find_asset", p_universe="equities_days", p_code=f"LS {day}")],
+        p_payloads=[lines if isinstance(lines, str) else json.dumps(lines)],
+    )
+    return result
+
+
+def test_a_past_that_was_restated_is_loaded_again(evenings: Evenings):
+    market = evenings.after(3)
+    db = market.plan
+    bar = {"code": "EDP", **market.bars(EDP)[-2], "adjusted_close": 5.5}
+    take(db, DAYS[1], [bar])
+
+    due = "select next_due_at is not null as due from headgate.v_asset_states where asset = 'EDP.LS' and operation = 'prices_historical'"
+    assert db.scalar(due)
+    assert prices(db, EDP)[DAYS[1]][4] == 11.0
+
+
+def test_after_missed_evenings_nothing_is_read_twice_on_one(evenings: Evenings):
+    market = evenings.after(3)
+
+    before = [BEFORE[-1], *DAYS[:3]]
+    assert reread(market.evening(DAYS[8])) == before, (
+        "what was read before them, not what is read now"
+    )
+    assert reread(market.evening(DAYS[9])) == [DAYS[5], DAYS[8]], "as ever"
+
+
+def test_only_what_was_corrected_counts_as_a_change(evenings: Evenings):
+    market = evenings.after(2)
+    market.corrections = {(EDP, DAYS[1]): (DAYS[2], 11.5)}
+    market.evening(DAYS[2])
+    rows = market.plan.sql(
+        "select asset, records from headgate.v_asset_processing_history "
+        "where operation = 'corrections_bulk' and records > 0"
+    )
+
+    assert rows == [{"asset": f"LS {DAYS[1]}", "records": 1}]
+
+
+def test_bars_of_what_was_not_requested_yet_are_left_alone(evenings: Evenings):
+    market = evenings.after(2)
+    db = market.plan
+    market.day = DAYS[2]
+    ahead = market.answer("corrections_bulk", "", f"date={DAYS[2]}")
+    result = take(db, DAYS[2], ahead)
+
+    assert (result["status"], result["records"]) == ("success", 0)
+    assert result["reason"] == "the answer has none of our listings"
+    assert max(prices(db, EDP)) == DAYS[1]
+
+
+def test_exchanges_that_are_requested_one_by_one_are_not_read_again(db: Plan):
+    market = Market(db, CODES)
+    assert [reread(market.evening(x)) for x in DAYS[:6]] == [[]] * 6
