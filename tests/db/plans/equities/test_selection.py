@@ -41,11 +41,11 @@ group by 1, 2, 3
 
 
 @pytest.fixture
-def watched(db: Plan) -> Plan:
-    """Watch all exchanges, as after their first histories."""
-    db.freeze_clock(NOON)
-    db.sql("select equities._watch_groups(%(keys)s, %(now)s)", keys=list(GROUPS), now=NOON)
-    return db
+def watched(small_db: Plan) -> Plan:
+    """Watch all exchanges, as after their first histories; each has a few listings."""
+    small_db.freeze_clock(NOON)
+    small_db.sql("select equities._watch_groups(%(keys)s, %(now)s)", keys=list(GROUPS), now=NOON)
+    return small_db
 
 
 def expected(db: Plan, names: list[str]) -> list[dict[str, object]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.conftest import Warm
 from tests.plan import Plan
 
 PIPELINE = "data_collection_equities"
@@ -26,17 +29,24 @@ where a.asset_id = s.asset_id
 SERVED_ONE_BY_ONE = {"LS"}
 
 
-@pytest.fixture
-def loaded(db: Plan) -> Plan:
+@pytest.fixture(scope="module")
+def evening(_warm_db: Warm) -> Iterator[Plan]:
     """Load all histories on a Monday evening; their exchanges are watched from then on."""
-    db.freeze_clock(EVENING)
-    db.sql(LOADED, now=EVENING)
-    db.sql(
-        "select equities._watch_groups(array_agg(distinct a.group_key), %(now)s) "
-        "from headgate.assets as a where a.universe = 'equities'",
-        now=EVENING,
-    )
-    return db
+    with _warm_db.frozen() as db:
+        db.freeze_clock(EVENING)
+        db.sql(LOADED, now=EVENING)
+        db.sql(
+            "select equities._watch_groups(array_agg(distinct a.group_key), %(now)s) "
+            "from headgate.assets as a where a.universe = 'equities'",
+            now=EVENING,
+        )
+        yield db
+
+
+@pytest.fixture
+def loaded(evening: Plan) -> Iterator[Plan]:
+    with evening.connection.transaction(force_rollback=True):
+        yield evening
 
 
 def test_a_steady_day_costs_less_than_5000_units_with_all_that_is_read_again(loaded: Plan):
