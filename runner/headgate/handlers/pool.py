@@ -234,7 +234,10 @@ class Process:
         lengths = LENGTHS.unpack(await stdout.readexactly(LENGTHS.size))
         if lengths[0] > LARGEST_HEAD or lengths[1] > task.max_memory:
             raise Garbage
-        head, rows = [await stdout.readexactly(length) for length in lengths]
+        head = await stdout.readexactly(lengths[0])
+        rows = self._memory.take(lengths[1])
+        if len(rows) < lengths[1]:
+            raise Garbage
         return read_done(head, rows, task)
 
     async def _how_it_ended(self) -> str:

@@ -2,10 +2,10 @@
 
     python -m headgate.handlers.pool_process RUNNER MEMORY
 
-RUNNER is the runner's process, MEMORY the descriptor of the memory that holds the task. What a
-handler prints goes to standard error, which the runner drains. A handler that takes more memory
-than allowed gets a MemoryError. After that, or if a handler leaves processes behind, the process
-ends.
+RUNNER is the runner's process, MEMORY the descriptor of the memory that holds the task, and then
+the rows of its answer. What a handler prints goes to standard error, which the runner drains. A
+handler that takes more memory than allowed gets a MemoryError. After that, or if a handler leaves
+processes behind, the process ends.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import os
 import resource
 import struct
 import sys
-from typing import BinaryIO, Final
+from typing import Final
 
 from headgate.handlers.pool_keeper import go_on_kept
 from headgate.handlers.pool_messages import LENGTHS, Done, Parsing, Work, head_of
-from headgate.handlers.pool_tasks import take_task
+from headgate.handlers.pool_tasks import put_rows, take_task
 from headgate.memory import peak_bytes
 
 LENGTH: Final = struct.Struct(">Q")
@@ -61,7 +61,10 @@ def main() -> None:
             done.must_end = done.lost or f"it keeps {kept >> 20} MB of memory"
         done.peak_memory = peak_bytes()
         done.cpu_seconds = _cpu_seconds() - spent
-        _write(answers, head_of(done), done.rows)
+        put_rows(memory, done.rows)
+        head = head_of(done)
+        answers.write(LENGTHS.pack(len(head), len(done.rows)) + head)
+        answers.flush()
         del task, done
 
 
@@ -79,13 +82,6 @@ def _do(task: Work) -> Done:
 
     keep_apart(HANDLER, task.handler)
     return compute(task)
-
-
-def _write(stream: BinaryIO, head: bytes, rows: bytes) -> None:
-    stream.write(LENGTHS.pack(len(head), len(rows)))
-    stream.write(head)
-    stream.write(rows)
-    stream.flush()
 
 
 def _limit_memory(limit: int | None) -> None:

@@ -1,8 +1,8 @@
-"""Tasks on their way to a process, in memory that it shares with the runner.
+"""Tasks on their way to a process, and rows on their way back, in memory that both sides share.
 
 The runner writes the task there and says its length on a pipe, and the process reads it in place.
-A pipe alone takes 64 KB at a time: a chunk's series can cost more there
-than their handler does.
+Its rows take the same way back. A pipe alone takes 64 KB at a time: a chunk's series can cost more
+there than their handler does.
 """
 
 from __future__ import annotations
@@ -37,8 +37,12 @@ class TaskMemory:
         self._file.flush()
         return self._file.tell()
 
+    def take(self, length: int) -> bytes:
+        """Return a copy of an answer's rows: less than `length` if there are not as many bytes."""
+        return b"" if self._file.closed else os.pread(self.descriptor, length, 0)
+
     def shrink(self) -> None:
-        """Give back what a large task took."""
+        """Give back what a large task or answer took."""
         if not self._file.closed and os.fstat(self.descriptor).st_size > KEPT:
             self._file.truncate(KEPT)
 
@@ -52,3 +56,10 @@ def take_task(descriptor: int, length: int) -> Work:
     with mmap.mmap(descriptor, length, prot=mmap.PROT_READ) as body:
         task: Work = pickle.loads(body)
         return task
+
+
+def put_rows(descriptor: int, rows: bytes) -> None:
+    """Write the rows of the task that has been taken in its place, on the side of the process."""
+    written = 0
+    while written < len(rows):
+        written += os.pwrite(descriptor, memoryview(rows)[written:], written)
