@@ -114,6 +114,18 @@ class Airflow:
         wait_until(is_answered, f"an answer to {given}")
         assert answers[-1].is_success, answers[-1].text
 
+    @contextmanager
+    def without_slots(self, pool: str) -> Iterator[None]:
+        """Take a pool's slots away in the block: its tasks are scheduled, and none of them begins."""
+        path = f"pools/{pool}"
+        found = self.api(path)
+        given = {"pool": pool, "include_deferred": found["include_deferred"]}
+        self.change(path, given | {"slots": 0})
+        try:
+            yield
+        finally:
+            self.change(path, given | {"slots": found["slots"]})
+
     def let_go(self, *dags: str) -> None:
         """Unpause DAGs that were paused when Airflow found them, and with them their pipelines."""
         for dag in dags:

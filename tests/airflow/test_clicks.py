@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.airflow.clicks import ASSETS, CLICKS, STEPS, UNITS, make_clicks_due
 from tests.airflow.looks import SAME, first_run, wait_for_run
-from tests.airflow.machine import AGREE, SEQUENCES, Click, Desk
+from tests.airflow.machine import SEQUENCES, Click, Desk
 from tests.airflow.scene import Scene
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.attacks.form import SEED, either
@@ -30,11 +30,14 @@ pytestmark = NEEDS_AIRFLOW
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "airflow-clicks.md"
 TEST = re.compile(r"`(test_\w+)`")
 HALF = ASSETS // 2
+END = "clicks_end"
+"""The pool of the task that ends a run."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def let_go(stack: Scene) -> None:
-    """Unpause the DAG `clicks`, and one whose requests contain no date."""
+    """Make the pool of the DAG `clicks`, and unpause it and one whose requests contain no date."""
+    stack.api("pools", {"name": END, "slots": 1})
     stack.let_go(CLICKS, "trading_calendars")
     wait_until(lambda: first_run(stack, CLICKS, "scheduled"), "the run by the clock")
 
@@ -176,6 +179,26 @@ def test_marking_a_step_as_failed_whose_jobs_have_just_succeeded_fails_the_steps
 def test_marking_a_step_as_failed_when_all_is_done_fails_the_run_in_both_windows(
     desk: Desk,
 ):
+    with desk.stack.without_slots(END):
+        run = desk.stack.trigger(CLICKS)
+        wait_until(
+            lambda: desk.stack.task_states(CLICKS, run)["finalize_execution"] == "scheduled",
+            "the end of all other tasks",
+        )
+        assert desk.mark_the_task(run, "second", "failed") == "done"
+        assert desk.states_of(run)["finalize_execution"] == "scheduled"
+
+    assert ended(desk, run)["status"] == "failed"
+    assert desk.runs()[run] == "failed"
+    steps = desk.steps(run)
+    assert (steps["second"], steps["finalize_execution"]) == ("succeeded", "failed")
+    line = desk.stack.last_line(CLICKS, run, "finalize_execution")
+    assert "second failed in Airflow, and no step did" in line
+
+
+def test_marking_a_step_as_failed_while_the_task_after_it_runs_ends_the_run_in_both_windows(
+    desk: Desk,
+):
     plan = desk.stack.plan
     desk.the_provider("holds")
     run = desk.stack.trigger(CLICKS)
@@ -183,19 +206,18 @@ def test_marking_a_step_as_failed_when_all_is_done_fails_the_run_in_both_windows
         pass
     with plan.connection.transaction():
         with its_end_unheard(desk, run, "second"):
-            plan.sql("lock table headgate.pipeline_parameters")  # which that task reads
-        looking = ("running", "up_for_retry")
+            plan.sql("lock table headgate.pipeline_parameters")  # which look_back reads
         wait_until(
-            lambda: desk.stack.task_states(CLICKS, run)["look_back"] in looking,
-            "what comes behind it",
+            lambda: desk.stack.task_states(CLICKS, run)["look_back"] == "running",
+            "the task after it",
         )
         assert desk.mark_the_task(run, "second", "failed") == "done"
-        assert desk.states_of(run)["look_back"] in looking
+        wait_for_run(desk.stack, CLICKS, run)  # Airflow ends it: no task of it can begin any more
 
-    # Airflow ends the run by itself if the mark comes while that task ends: then the run is cancelled.
-    assert ended(desk, run)["status"] in AGREE["failed"]
-    assert desk.runs()[run] == "failed"
-    assert desk.steps(run)["second"] == "succeeded"
+    assert ended(desk, run)["status"] == "cancelled"
+    assert (desk.runs()[run], desk.states_of(run)["look_back"]) == ("failed", "upstream_failed")
+    steps = desk.steps(run)
+    assert (steps["second"], steps["finalize_execution"]) == ("succeeded", "cancelled")
 
 
 @contextmanager

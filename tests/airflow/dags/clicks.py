@@ -1,4 +1,7 @@
-"""Small DAG for tests of clicks; its pipeline is in tests/airflow/clicks.py."""
+"""Small DAG for tests of clicks; its pipeline is in tests/airflow/clicks.py.
+
+The task that ends a run has a pool of its own, so that tests can keep it from beginning.
+"""
 
 from datetime import datetime
 
@@ -28,5 +31,6 @@ with DAG(
         task_id="finalize_execution",
         function="headgate.finalize_execution",
         trigger_rule="all_done",
+        pool="clicks_end",
     )
     start >> quota >> RunStep(task_id="first") >> RunStep(task_id="second") >> look >> finish
