@@ -29,7 +29,7 @@ $database$;
 -- Compiling a statement takes seconds where running it takes milliseconds: none of ours is worth it.
 do $jit$
 begin
-    if current_setting('jit')::boolean then
+    if (select s.reset_val::boolean from pg_settings as s where s.name = 'jit') then  -- not migrate's own setting
         execute format('alter database %I set jit = off', current_database());
     end if;
 exception

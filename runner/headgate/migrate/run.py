@@ -63,7 +63,8 @@ PATIENT = {
     "transaction_timeout": "0",
 }
 """Settings that lift the login's time limits: a migration may take long."""
-LIMITS = {**PATIENT, **PINNED, "check_function_bodies": "off"}
+LIMITS = {**PATIENT, **PINNED, "check_function_bodies": "off", "jit": "off"}
+"""Settings of a run's transactions; to compile a first run's statements takes longer than they."""
 
 
 @dataclass(frozen=True, slots=True)

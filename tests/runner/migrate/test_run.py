@@ -647,6 +647,18 @@ def test_a_run_that_is_killed_lets_the_next_one_continue(folder):
         assert len(next_one.result(PATIENCE).files) == 3
 
 
+def test_no_statement_of_a_run_is_compiled(folder):
+    folder.sql(f"alter database {folder.settings.database} set jit = on")
+    folder.write(
+        "migrations/0003_seen.sql",
+        "create table headgate.seen as select current_setting('jit') as jit;",
+    )
+
+    folder.migrate()
+
+    assert folder.sql("select jit from headgate.seen") == [("off",)]
+
+
 def test_a_dry_run_gives_nobody_a_right(folder):
     folder.write("roles/010_limits.sql", LIMITS)
     before = folder.sql("select count(*) from pg_auth_members")
