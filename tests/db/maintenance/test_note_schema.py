@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from headgate.database import connect
 from headgate.migrate.run import migrate
 from headgate.settings import Settings
 from tests.db.maintenance.test_examine import wrong
 from tests.plan import Plan
+
+
+@pytest.fixture
+def db(small_db: Plan) -> Plan:
+    return small_db
 
 
 def test_a_change_by_hand_is_found_until_it_is_noted(db: Plan):
@@ -17,18 +24,18 @@ def test_a_change_by_hand_is_found_until_it_is_noted(db: Plan):
     assert wrong(db) == {}
 
 
-def test_the_functions_that_migrate_applies_again_are_whole_again(database: Settings):
-    with connect(database, "test") as connection:
+def test_the_functions_that_migrate_applies_again_are_whole_again(small_database: Settings):
+    with connect(small_database, "test") as connection:
         plan = Plan(connection)
         plan.sql("drop view headgate.v_trading_sessions")
         plan.sql("alter function headgate.clock() volatile")
         plan.sql("grant execute on function headgate.clock() to public")
         plan.sql("revoke select on headgate.v_alerts from headgate_reader")
         assert wrong(plan)["schema"]["found"].startswith("3 differ")
-        assert migrate(database).files == []
+        assert migrate(small_database).files == []
 
         assert plan.value("forget_files") > 80
-        assert len(migrate(database).files) > 80
+        assert len(migrate(small_database).files) > 80
         assert wrong(plan) == {}
 
 
