@@ -11,7 +11,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -108,6 +108,19 @@ def pytest_configure(config: pytest.Config) -> None:
         gc.disable()  # until all tests are collected: nearly all that is made until then stays
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Let one test worker compile the tests of a fresh clone; the others wait, and read what it wrote."""
+    given = getattr(session.config, "workerinput", {})
+    if given.get("is_fresh"):
+        shared = Path(given["shared"])
+        with _alone(shared):
+            if not (shared / "compiled").exists():
+                (shared / "compiled").touch()
+                return (yield)
+    return (yield)
+
+
 def pytest_collection_finish() -> None:
     """Let the garbage collector look at what the tests make, not at the tests themselves."""
     gc.freeze()
@@ -116,8 +129,20 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Pass the shared folder to a test worker."""
+    """Pass the shared folder to a test worker, and whether its tests are still to be compiled."""
     node.workerinput["shared"] = str(node.config.stash[SHARED])
+    node.workerinput["is_fresh"] = _is_fresh(node.config.args)
+
+
+def _is_fresh(given: Sequence[str]) -> bool:
+    if sys.dont_write_bytecode:
+        return False
+    places = [Path(x.partition("::")[0]) for x in given]
+    tests, compiled = (
+        sum(1 for place in places for _ in place.rglob(name))
+        for name in ("test_*.py", "test_*.pyc")
+    )
+    return compiled < 0.9 * tests
 
 
 @pytest.fixture(scope="session")
