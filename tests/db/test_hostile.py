@@ -74,7 +74,7 @@ def test_a_hostile_parameter_is_a_value_in_its_query(toy: Toy, value: str):
 def test_a_hostile_name_is_unknown_and_said_to_be(toy: Toy, value: str):
     toy.add(1)
     toy.start()
-    for code, call in {
+    calls = {
         "HG001": lambda: toy.start("r2", value),
         "HG002": lambda: toy.step("a", value),
         "HG003": lambda: toy.step(value),
@@ -84,9 +84,11 @@ def test_a_hostile_name_is_unknown_and_said_to_be(toy: Toy, value: str):
         "HG007": lambda: toy.start("r2", "library", p_params={value: 1}),
         "HG008": lambda: toy.call("set_provider", p_provider="shop", p_changes={value: 1}),
         "HG009": lambda: toy.call("find_asset", p_universe="things", p_code=value),
-    }.items():
-        with toy.unchanged(), toy.refused(code):
-            call()
+    }
+    with toy.unchanged():
+        for code, call in calls.items():
+            with toy.refused(code):
+                call()
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
