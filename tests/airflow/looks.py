@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from datetime import timedelta
 from email.message import Message
 from typing import Any
 
@@ -124,19 +123,13 @@ def scheduled(stack: Scene, dag: str) -> str:
 
 
 def wait_for_retry(stack: Scene, dag: str, run: str, task: str) -> None:
-    """Wait until a task has failed and waits for its retry."""
-    wait_until(lambda: stack.task_states(dag, run)[task] == "up_for_retry", f"a failure of {task}")
+    """Wait until a task has failed and waits for its retry, or has already begun it."""
 
+    def has_failed() -> bool:
+        is_waiting = stack.task_states(dag, run)[task] == "up_for_retry"
+        return is_waiting or stack.tries(dag, run, task) > 1
 
-def let_pass(stack: Scene, run: str, task: str, time: timedelta) -> None:
-    """Let Airflow believe that a task's try ended this long ago."""
-    stack.metadata(
-        "update task_instance set end_date = end_date - %(time)s"
-        " where run_id = %(run)s and task_id = %(task)s and state = 'up_for_retry'",
-        time=time,
-        run=run,
-        task=task,
-    )
+    wait_until(has_failed, f"a failure of {task}")
 
 
 def _notices(stack: Scene, run: str) -> dict[str, str]:
@@ -170,17 +163,23 @@ def output(stack: Scene, dag: str, run: str, step: str) -> Row:
 
 def wait_past_retries(stack: Scene, dag: str, run: str) -> None:
     """Wait until a run has ended in Airflow, and let the pauses before its tasks' retries pass."""
-    passed: set[tuple[str, int]] = set()
 
     def has_ended() -> bool:
-        for name, state in stack.task_states(dag, run).items():
-            attempt = name, stack.tries(dag, run, name) if state == "up_for_retry" else 0
-            if state == "up_for_retry" and attempt not in passed:
-                let_pass(stack, run, name, timedelta(hours=1))
-                passed.add(attempt)
+        _let_pauses_pass(stack, dag, run)
         return stack.states(dag).get(run) in ("success", "failed")
 
     wait_until(has_ended, f"{dag} {run}")
+
+
+def _let_pauses_pass(stack: Scene, dag: str, run: str) -> None:
+    """Let Airflow believe that the tries of tasks that wait for a retry ended an hour ago."""
+    stack.own_rows(
+        "update task_instance set end_date = end_date - interval '1 hour'"
+        " where dag_id = %(dag)s and run_id = %(run)s and state = 'up_for_retry'"
+        " and end_date > now() - interval '1 hour' returning task_id",
+        dag=dag,
+        run=run,
+    )
 
 
 def assert_told(stack: Scene, plan: str, run: str, *words: str) -> None:

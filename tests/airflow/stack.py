@@ -68,12 +68,6 @@ class Airflow:
 
         return _patiently(ask)
 
-    def metadata(self, statement: Any, **arguments: Any) -> None:
-        """Change one row in Airflow's own database, for example to let time pass there."""
-        with connect(self.settings.with_database(DATABASE), "test") as connection:
-            changed = connection.execute(statement, arguments).rowcount
-        assert changed == 1, f"{changed} rows were changed"
-
     def api(self, path: str, given: Any = None) -> Any:
         """Call Airflow's API: GET, or POST with the given body; return the answer."""
         client = self.client

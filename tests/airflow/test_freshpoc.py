@@ -11,7 +11,7 @@ from headgate.database import connect
 from headgate.demo.services import StandIn, freshpoc, running
 from headgate.demo.services.stage import locate
 from tests.acceptance.freshpoc.conftest import CALLED, PIPELINE
-from tests.airflow.looks import assert_both_windows_agree, wait_for_run
+from tests.airflow.looks import assert_both_windows_agree, wait_for_retry, wait_for_run
 from tests.airflow.scene import Scene
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.limits import wait_until
@@ -78,7 +78,7 @@ def test_a_run_calls_each_service_once_and_both_windows_agree(window: Window):
 def test_clearing_a_failed_step_runs_it_and_the_steps_after_it(window: Window):
     window.services["analyzer"].fail("status", times=1, status=500)
     run = window.stack.trigger(PIPELINE)
-    window.wait_for_task(run, "analyzer_run", "up_for_retry")
+    wait_for_retry(window.stack, PIPELINE, run, "analyzer_run")
     window.clear(run, "analyzer_run")
     window.wait(run)
 
@@ -126,7 +126,7 @@ def test_a_writer_that_may_have_been_called_is_not_called_by_airflows_retries_ei
     writer = window.services["writer"]
     writer.fail("cut_after", times=1)
     run = window.stack.trigger(PIPELINE)
-    window.wait_for_task(run, "writer_apply", "up_for_retry")
+    wait_for_retry(window.stack, PIPELINE, run, "writer_apply")
     window.clear(run, "writer_apply")
     wait_until(lambda: window.stack.tries(PIPELINE, run, "writer_apply") > 1, "another try")
     window.wait_for_task(run, "writer_apply", "up_for_retry")

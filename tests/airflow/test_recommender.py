@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
 from tests.airflow.looks import (
     assert_both_windows_agree,
     assert_told,
-    let_pass,
     output,
     scheduled,
     wait_for_retry,
     wait_for_run,
+    wait_past_retries,
 )
 from tests.airflow.scene import Scene
 from tests.airflow_home import NEEDS_AIRFLOW
@@ -79,8 +78,7 @@ def test_r4_a_run_that_fails_after_its_retry_is_one_mail_and_one_message(stack: 
     run = stack.trigger(INTEGRATION)
     wait_for_retry(stack, INTEGRATION, run, "check_services")
     assert len(nodejs.calls) == asked + 1
-    let_pass(stack, run, "check_services", timedelta(minutes=3))
-    wait_for_run(stack, INTEGRATION, run)
+    wait_past_retries(stack, INTEGRATION, run)
 
     assert assert_both_windows_agree(stack, INTEGRATION, run)["status"] == "failed"
     tasks = stack.tasks(INTEGRATION, run)
@@ -105,8 +103,7 @@ def test_r5_a_training_that_is_to_wait_continues_when_an_integration_run_has_suc
     assert "no run of noblestride_integration_pipeline has succeeded today" in said
     before = stack.trigger(INTEGRATION)
     wait_for_run(stack, INTEGRATION, before)
-    let_pass(stack, run, "await_integration", timedelta(minutes=5))
-    wait_for_run(stack, TRAINING, run)
+    wait_past_retries(stack, TRAINING, run)
 
     assert assert_both_windows_agree(stack, TRAINING, run)["status"] == "succeeded"
     waited = {"waited": True, "integration_run": before}
