@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headgate.handlers.indicators.block import LONGEST_WINDOW, Block, Floats
 from headgate.handlers.indicators.smoothing import (
@@ -19,6 +20,7 @@ from headgate.handlers.indicators.smoothing import (
     wilder_weights,
 )
 
+Flags = NDArray[np.bool_]
 Columns = dict[str, Floats]
 """Values by name, each of shape (assets,)."""
 
@@ -54,8 +56,8 @@ def direction(block: Block) -> Columns:
     np.subtract(low[:-1], low[1:], out=falls[1:])
     series = np.empty((len(high), 3, high.shape[1]))
     rounding = FLAT * close  # so that equal moves count for neither, as in exact arithmetic
-    series[:, 0] = np.where((rises - falls > rounding) & (rises > rounding), rises, 0)
-    series[:, 1] = np.where((falls - rises > rounding) & (falls > rounding), falls, 0)
+    series[:, 0] = _where((rises - falls > rounding) & (rises > rounding), rises)
+    series[:, 1] = _where((falls - rises > rounding) & (falls > rounding), falls)
     before = np.concatenate([close[:1], close[:-1]])
     series[:, 2] = np.maximum(high, before) - np.minimum(low, before)
     if block.close.shape[1] > len(high):
@@ -179,6 +181,13 @@ def _score(window: Floats) -> Floats:
     mean = window.mean(axis=1)
     score: Floats = (window[:, -1] - mean) / _spread(window.std(axis=1), mean)
     return score
+
+
+def _where(condition: Flags, values: Floats) -> Floats:
+    """Return the values where the condition holds, else 0; np.where takes four times as long."""
+    chosen: Floats = values * condition
+    chosen += 0.0  # no zero is negative
+    return chosen
 
 
 def _spread(spread: Floats, mean: Floats) -> Floats:

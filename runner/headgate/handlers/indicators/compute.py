@@ -33,4 +33,6 @@ def compute(block: Block) -> dict[str, Floats]:
     with np.errstate(all="ignore"):
         for kind in KINDS:
             found |= kind(block)
-    return {name: np.where(np.isfinite(values), values, np.nan) for name, values in found.items()}
+    values = np.array(list(found.values()))
+    values[~np.isfinite(values)] = np.nan
+    return dict(zip(found, values, strict=True))
