@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Final, NoReturn
+from typing import Final
 
 from headgate.handlers.named import Kind, entries_of
 
@@ -23,11 +23,7 @@ class _NotHere:
     def find_spec(name: str, *_: object) -> None:
         """Raise ModuleNotFoundError for pandas."""
         if name == "pandas":
-            _refuse()
-
-
-def _refuse() -> NoReturn:
-    raise ModuleNotFoundError("pandas is kept apart", name="pandas")
+            raise ModuleNotFoundError("pandas is kept apart", name="pandas")
 
 
 _is_apart = False

@@ -184,7 +184,7 @@ def _score(window: Floats) -> Floats:
 
 
 def _where(condition: Flags, values: Floats) -> Floats:
-    """Return the values where the condition holds, else 0; np.where takes four times as long."""
+    """Return finite values where the condition holds, else 0; np.where takes four times as long."""
     chosen: Floats = values * condition
     chosen += 0.0  # no zero is negative
     return chosen
