@@ -37,12 +37,13 @@ class Block:
     @cached_property
     def change(self) -> Floats:
         """Return close minus the previous close; 0 for the first bar."""
-        return _differences(self.close)
+        return self.close - previous(self.close)
 
     @cached_property
     def log_return(self) -> Floats:
         """Return the logarithm of close over the previous close; 0 for the first bar."""
-        return _differences(np.log(self.close[:, -LONGEST_WINDOW:]))
+        logarithms = np.log(self.close[:, -LONGEST_WINDOW:])
+        return logarithms - previous(logarithms)
 
     @cached_property
     def typical(self) -> Floats:
@@ -99,7 +100,12 @@ def _aligned(flat: Floats, counts: Counts) -> Floats:
     return block
 
 
-def _differences(values: Floats) -> Floats:
-    found = np.zeros_like(values)
-    np.subtract(values[:, 1:], values[:, :-1], out=found[:, 1:])
+def previous(values: Floats) -> Floats:
+    """Return each bar's value one bar before; the first bar's own for the first.
+
+    The rows are copied as one, which takes half as long as all columns but the last.
+    """
+    found = np.empty_like(values, order="C")
+    found.ravel()[1:] = values.ravel()[:-1]
+    found[:, 0] = values[:, 0]
     return found

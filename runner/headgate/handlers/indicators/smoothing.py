@@ -43,6 +43,35 @@ def wilder_weights(columns: int) -> Floats:
     return _seeded(_aged(WILDER_ALPHA, columns), total=1)
 
 
+def wilder_index(plus: Floats, minus: Floats) -> Floats:
+    """Return the directional index: the difference of Wilder's averages over their sum, 0 for 0/0.
+
+    In a ratio the weights of a column may have any common factor: with the growing ones of
+    `_growth`, both averages up to each column are running sums, here as one of complex numbers.
+    The values are not negative, so no digits are lost.
+    """
+    sums = np.empty(plus.shape, np.complex128)
+    growth = _growth(plus.shape[1])
+    np.multiply(plus, growth, out=sums.real)
+    np.multiply(minus, growth, out=sums.imag)
+    np.cumsum(sums, axis=1, out=sums)
+    total = sums.real + sums.imag
+    total += np.finfo(np.float64).tiny
+    index = sums.real - sums.imag
+    np.abs(index, out=index)
+    index /= total
+    return index
+
+
+@lru_cache(maxsize=8)
+def _growth(columns: int) -> Floats:
+    """Return weights whose running sums are Wilder's averages, each times a factor of its own."""
+    weights = np.asarray((1 - WILDER_ALPHA) ** -np.arange(columns, dtype=np.float64))
+    weights[1:] *= WILDER_ALPHA
+    weights.flags.writeable = False  # it is cached and shared
+    return weights
+
+
 def wilder_series(values: Floats) -> Floats:
     """Return Wilder's average up to each point in time, in the shape of `values`.
 
