@@ -52,28 +52,27 @@ def pack_rows(columns: Mapping[str, npt.NDArray[Any]], row_type: RowType) -> byt
         return struct.pack(">iii", 0, 0, row_type.oid)
     header = struct.pack(">iiIii", 1, 0, row_type.oid, count, 1)
     fields = [_field(name, oid, columns[name]) for name, oid in row_type.columns]
-    body = _blend(fields, count) if all(isinstance(f, Fixed) for f in fields) else None
-    return header + (body if body is not None else _join(fields, count))
+    fixed = [field for field in fields if isinstance(field, Fixed)]
+    return header + (_blend(fixed, count) if len(fixed) == len(fields) else _join(fields, count))
 
 
 class Fixed:
-    """A column of fixed width: its bytes, row by row, and its nulls."""
+    """A column of fixed width, and its nulls; where all are null, the width is 0."""
 
     def __init__(self, oid: int, values: npt.NDArray[Any], is_null: npt.NDArray[np.bool_]) -> None:
-        dtype = np.dtype(FORMAT[oid])
-        block = np.empty(
-            len(values), np.dtype([("oid", ">u4"), ("length", ">i4"), ("value", dtype)])
-        )
-        block["oid"] = oid
-        block["length"] = np.where(is_null, -1, dtype.itemsize)
-        block["value"] = values
+        nulls = np.count_nonzero(is_null)
+        self.oid = oid
+        self.values = values
         self.is_null = is_null
-        self.width = block.dtype.itemsize
-        self.bytes = block.view(np.uint8).reshape(len(values), self.width)
+        self.has_both = 0 < nulls < len(values)
+        self.size = np.dtype(FORMAT[oid]).itemsize if nulls < len(values) else 0
 
     def cell(self, row: int) -> bytes:
         """Return one row's field."""
-        return self.bytes[row, : 8 if self.is_null[row] else self.width].tobytes()
+        if self.is_null[row]:
+            return struct.pack(">Ii", self.oid, -1)
+        value = self.values[row : row + 1].astype(FORMAT[self.oid])
+        return struct.pack(">Ii", self.oid, self.size) + value.tobytes()
 
 
 class Varying:
@@ -91,24 +90,47 @@ class Varying:
         return struct.pack(">Ii", self.oid, len(value)) + value
 
 
-def _blend(fields: Sequence[Any], count: int) -> bytes:
-    """Return rows of fixed-width columns, packed at once; the bytes of nulls are removed."""
-    width = 8 + sum(field.width for field in fields)
-    matrix = np.empty((count, width), np.uint8)
-    lengths = np.full(count, width - 4, ">i4")
-    has_null = any(field.is_null.any() for field in fields)
-    keep = np.ones((count, width), bool) if has_null else None
-    place = 8
-    for field in fields:
-        end = place + field.width
-        matrix[:, place:end] = field.bytes
-        if keep is not None and field.is_null.any():
-            keep[:, place + 8 : end] = ~field.is_null[:, None]
-            lengths -= field.is_null * np.int32(field.width - 8)
-        place = end
-    matrix[:, :4] = lengths.view(np.uint8).reshape(count, 4)
-    matrix[:, 4:8] = np.frombuffer(struct.pack(">i", len(fields)), np.uint8)
+def _blend(fields: Sequence[Fixed], count: int) -> bytes:
+    """Return rows of fixed-width columns, packed at once."""
+    head = struct.pack(">ii", 0, len(fields))
+    matrix, keep, lost = _grid(fields, count, head, [struct.pack(">I", x.oid) for x in fields])
+    _numbers(matrix, 0, ">i4")[:] = matrix.shape[1] - 4 - lost
     return (matrix if keep is None else matrix[keep]).tobytes()
+
+
+def _grid(
+    fields: Sequence[Fixed], count: int, head: bytes, before: Sequence[bytes]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None, npt.NDArray[np.int64]]:
+    """Return rows as bytes: a head, and for each field what is before it, its length, its value.
+
+    Nulls have no value: the second array has the bytes to keep, if not all, and the third the
+    number of those to leave out of each row.
+    """
+    pieces = [
+        piece + struct.pack(">i", field.size or -1) + bytes(field.size)
+        for piece, field in zip(before, fields, strict=True)
+    ]
+    row = head + b"".join(pieces)
+    matrix = np.empty((count, len(row)), np.uint8)
+    matrix[:] = np.frombuffer(row, np.uint8)
+    keep = np.ones(matrix.shape, bool) if any(field.has_both for field in fields) else None
+    lost = np.zeros(count, np.int64)
+    end = len(head)
+    for piece, field in zip(pieces, fields, strict=True):
+        end += len(piece)
+        place = end - field.size
+        if field.size:
+            _numbers(matrix, place, FORMAT[field.oid])[:] = field.values
+        if keep is not None and field.has_both:
+            _numbers(matrix, place - 4, ">i4")[field.is_null] = -1
+            keep[field.is_null, place:end] = False
+            lost += field.is_null * field.size
+    return matrix, keep, lost
+
+
+def _numbers(matrix: npt.NDArray[np.uint8], place: int, dtype: str) -> npt.NDArray[Any]:
+    """Return the numbers at a place of each row, as a view."""
+    return np.ndarray(len(matrix), dtype, matrix, place, matrix.strides[:1])
 
 
 def _join(fields: Sequence[Fixed | Varying], count: int) -> bytes:
@@ -146,7 +168,7 @@ def _fixed(values: npt.NDArray[Any], oid: int) -> tuple[npt.NDArray[Any], npt.ND
     else:
         is_null = np.zeros(len(values), bool)
     if oid in (FLOAT4, FLOAT8):
-        return values.astype(np.float64), is_null
+        return values.astype(np.float64, copy=False), is_null
     if values.dtype.kind == "f":
         values = np.where(is_null, 0, values)
         if not np.array_equal(values, np.trunc(values)) or np.abs(values).max(initial=0) > 2**53:
@@ -182,19 +204,9 @@ def pack_copy(columns: Mapping[str, npt.NDArray[Any]], types: Mapping[str, int])
     count = len(next(iter(columns.values())))
     fields = [_field(name, oid, columns[name]) for name, oid in types.items()]
     number = struct.pack(">h", len(fields))
-    if not all(isinstance(field, Fixed) for field in fields):
+    fixed = [field for field in fields if isinstance(field, Fixed)]
+    if len(fixed) < len(fields):
         rows = (number + b"".join(f.cell(row)[4:] for f in fields) for row in range(count))
         return COPY_HEADER + b"".join(rows) + COPY_END
-    width = 2 + sum(field.width - 4 for field in fields if isinstance(field, Fixed))
-    matrix = np.empty((count, width), np.uint8)
-    keep = np.ones((count, width), bool)
-    matrix[:, :2] = np.frombuffer(number, np.uint8)
-    place = 2
-    for field in fields:
-        assert isinstance(field, Fixed)
-        end = place + field.width - 4
-        matrix[:, place:end] = field.bytes[:, 4:]
-        if field.is_null.any():
-            keep[:, place + 4 : end] = ~field.is_null[:, None]
-        place = end
-    return COPY_HEADER + (matrix if keep.all() else matrix[keep]).tobytes() + COPY_END
+    matrix, keep, _ = _grid(fixed, count, number, [b""] * len(fixed))
+    return COPY_HEADER + (matrix if keep is None else matrix[keep]).tobytes() + COPY_END

@@ -194,6 +194,6 @@ def _by_asset(
     order = np.flatnonzero(is_known)
     order = order[np.argsort(place[order], kind="stable")]
     counts = np.bincount(place[order], minlength=len(chunk)).astype(np.int64)
-    columns = {name: column[order] for name, column in columns.items()}
-    columns["asset_id"] = ids[order]
-    return columns, counts, strange
+    if not np.array_equal(order, np.arange(len(keys))):
+        columns = {name: column[order] for name, column in columns.items()}
+    return columns | {"asset_id": ids[order]}, counts, strange
