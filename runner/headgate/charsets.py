@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from codecs import lookup
-from email.message import Message
 from typing import Final
 
 LONGEST_LABEL: Final = 40
@@ -33,6 +32,8 @@ SPOKEN: Final = {
 
 def label_of(content_type: str) -> str:
     """Return the charset that a content type names, in lower case, or an empty string."""
+    from email.message import Message  # its package imports a lot, which few processes need
+
     header = Message()
     header["content-type"] = content_type
     return header.get_content_charset("")[:LONGEST_LABEL]

@@ -1,4 +1,4 @@
-"""Finds functions that plans name: handlers and parsers, as entry point or module:function."""
+"""Loads functions that plans name: handlers and parsers, as entry point or module:function."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import json
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from operator import attrgetter
 from typing import Any, Final
 
 from headgate.errors import WrongPlan
@@ -37,17 +36,13 @@ PARSER: Final = Kind("parser", "a document")
 
 
 @lru_cache(maxsize=64)
-def find(kind: Kind, name: str) -> Callable[[Any], Any]:
-    """Return the function of this name: an entry point, or module:function. Raises WrongPlan."""
+def find(kind: Kind, name: str, place: str = "") -> Callable[[Any], Any]:
+    """Return the function of this name: an entry point, or module:function. Raises WrongPlan.
+
+    `place` is what `place_of` has returned, if it was asked before.
+    """
     try:
-        for entry in entries_of(kind, name):
-            return _checked(kind, name, entry.load())
-        module, separator, attribute = name.partition(":")
-        if not separator:
-            module, _, attribute = name.rpartition(".")
-        if not module or not attribute:
-            raise WrongPlan(_unknown(kind, name))
-        return _checked(kind, name, getattr(importlib.import_module(module), attribute))
+        return _checked(kind, name, _load(kind, name, place))
     except (ImportError, AttributeError) as exc:
         raise WrongPlan(f"there is no {kind.name} {name!r}: {type(exc).__name__}: {exc}") from exc
     except WrongPlan:
@@ -56,10 +51,17 @@ def find(kind: Kind, name: str) -> Callable[[Any], Any]:
         raise WrongPlan(f"the {kind.name} {name!r} cannot be loaded: {told(exc)}") from exc
 
 
-@lru_cache(maxsize=64)
-def entries_of(kind: Kind, name: str) -> tuple[EntryPoint, ...]:
-    """Return the entry points of this name; to find them takes a look at all that is installed."""
-    return tuple(entry_points(group=kind.group, name=name))
+def _load(kind: Kind, name: str, place: str) -> Any:
+    if not place:
+        from headgate.handlers.places import place_of  # it imports a lot
+
+        place = place_of(kind, name)
+    module, separator, attribute = place.partition(":")
+    if not separator:
+        module, _, attribute = place.rpartition(".")
+    if not module or not attribute:
+        raise WrongPlan(_unknown(kind, name))
+    return attrgetter(attribute)(importlib.import_module(module))
 
 
 def told(exc: Exception) -> str:
@@ -76,7 +78,11 @@ def bounded(said: object) -> str:
 
 def _unknown(kind: Kind, name: str) -> str:
     """Return a message for an unknown name: known entry points, and what else may be named."""
-    known = sorted(entry_points(group=kind.group).names)
+    from difflib import get_close_matches
+
+    from headgate.handlers.places import known_names
+
+    known = known_names(kind)
     near = get_close_matches(name, known, 1)
     guess = f" Did you mean {near[0]!r}?" if near else ""
     return (

@@ -10,8 +10,6 @@ import contextlib
 import sys
 from typing import Final
 
-from headgate.handlers.named import Kind, entries_of
-
 OURS: Final = "headgate."
 WITH_ARROW: Final = tuple(f"headgate.handlers.{x}." for x in ("export", "load", "records"))
 
@@ -29,12 +27,11 @@ class _NotHere:
 _is_apart = False
 
 
-def keep_apart(kind: Kind, name: str) -> None:
+def keep_apart(place: str) -> None:
     """Have pyarrow do without pandas for a shipped function that uses it; not for a plan's."""
-    modules = [x.value for x in entries_of(kind, name)]
-    if not all(x.startswith(OURS) for x in modules or [name]):
+    if not place.startswith(OURS):
         _let_in()
-    elif any(x.startswith(WITH_ARROW) for x in modules) and "pandas" not in sys.modules:
+    elif place.startswith(WITH_ARROW) and "pandas" not in sys.modules:
         _keep_out()
 
 

@@ -14,7 +14,7 @@ def parse(task: Parsing) -> Done:
     started = time.perf_counter()
     outcome, error, payload = "success", None, b""
     try:
-        payload = _payload(find(PARSER, task.handler)(task.document))
+        payload = _payload(find(PARSER, task.handler, task.place)(task.document))
     except MemoryError:
         raise
     except WrongPlan as exc:

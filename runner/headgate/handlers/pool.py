@@ -14,13 +14,17 @@ import re
 import signal
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
+from headgate.handlers.named import HANDLER, PARSER
+from headgate.handlers.places import place_of
 from headgate.handlers.pool_messages import (
     LARGEST_HEAD,
     LENGTHS,
     Done,
     Garbage,
+    Parsing,
     Work,
     WorkLost,
     read_done,
@@ -73,6 +77,7 @@ class Pool:
 
     async def run(self, task: Work) -> Done:
         """Run a task. Raises WorkLost if its process died, hung or took too much memory."""
+        task = _placed(task)
         async with self._room:
             process = await self._take(environ_of_handlers(os.environ, task.environment))
             process.stop_timer()
@@ -271,6 +276,14 @@ class Process:
         if said:
             self._last = said
             logger.info("a handler says: %s", said)
+
+
+def _placed(task: Work) -> Work:
+    """Return the task with its function's place; without it, the process looks and tells errors."""
+    with contextlib.suppress(Exception):
+        kind = PARSER if isinstance(task, Parsing) else HANDLER
+        return replace(task, place=place_of(kind, task.handler))
+    return task
 
 
 def environ_of_handlers(environ: Mapping[str, str], declared: Iterable[str]) -> dict[str, str]:

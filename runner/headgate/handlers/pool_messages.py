@@ -123,6 +123,8 @@ class Task:
     """Artifacts that the input names, fetched into the folder."""
     stage: Target | None = None
     """The stage for the rows; None: they are part of the answer."""
+    place: str = ""
+    """The handler's place as module:function, where the pool has found it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ class Parsing:
     max_memory: int
     asset_ids: tuple[int] = (0,)
     environment: tuple[str, ...] = ()
+    place: str = ""
+    """The parser's place as module:function, where the pool has found it."""
 
 
 Work: TypeAlias = Task | Parsing

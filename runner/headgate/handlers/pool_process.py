@@ -70,17 +70,15 @@ def main() -> None:
 
 def _do(task: Work) -> Done:
     """Run a task; imports happen here, so that their output is drained like the handler's."""
-    from headgate.handlers.named import HANDLER, PARSER
     from headgate.handlers.pandas_apart import keep_apart
 
+    keep_apart(task.place)
     if isinstance(task, Parsing):
         from headgate.handlers.parse import parse
 
-        keep_apart(PARSER, task.handler)
         return parse(task)
     from headgate.handlers.task import compute
 
-    keep_apart(HANDLER, task.handler)
     return compute(task)
 
 

@@ -36,7 +36,7 @@ def compute(task: Task) -> Done:
     """Run the task's handler; all exceptions but MemoryError become outcomes of jobs."""
     started = time.perf_counter()
     try:
-        handler = find(HANDLER, task.handler)
+        handler = find(HANDLER, task.handler, task.place)
         chunk = read_chunk(task)
         jobs, columns, counts, files, removed = _run(handler, chunk, task.row_type)
         rows = pack_rows(columns, task.row_type) if columns and task.row_type else b""

@@ -21,6 +21,7 @@ from headgate.handlers import Chunk, Document, File, Result
 
 NAP = os.environ.get("HEADGATE_TEST_NAP", "9877")
 KEPT: list[bytearray] = []
+READERS = ("importlib.metadata", "email.message")
 
 
 def mean(chunk: Chunk) -> Result:
@@ -184,6 +185,11 @@ def raises_and_hangs(chunk: Chunk) -> Result:
 def tells_its_environment(chunk: Chunk) -> Result:
     told = " ".join(f"{name}={value}" for name, value in os.environ.items())
     return Result(failed=dict.fromkeys(chunk.asset_ids.tolist(), told))
+
+
+def tells_what_is_imported(chunk: Chunk) -> Result:
+    """Return which of the modules that read entry points this process has imported."""
+    return Result(output={int(chunk.asset_ids[0]): [x for x in READERS if x in sys.modules]})
 
 
 def names_its_keys(chunk: Chunk) -> Result:

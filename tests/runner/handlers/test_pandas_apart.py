@@ -9,18 +9,20 @@ ONE_AFTER_THE_OTHER = """
 import sys
 from headgate.handlers.named import HANDLER, find
 from headgate.handlers.pandas_apart import keep_apart
+from headgate.handlers.places import place_of
 
 for name in ("notices", "export", "load", "convert_formats", "process_data"):
-    keep_apart(HANDLER, name)
-    find(HANDLER, name)
+    place = place_of(HANDLER, name)
+    keep_apart(place)
+    find(HANDLER, name, place)
 import pyarrow
 pyarrow.array([1]), pyarrow.scalar(1)
 print("pandas" in sys.modules)
 
-keep_apart(HANDLER, "tests.runner.handlers.samples:mean")
+keep_apart("tests.runner.handlers.samples:mean")
 import pandas
 print(pyarrow.array(pandas.Series([1.0, float("nan")])).null_count)
-keep_apart(HANDLER, "export")
+keep_apart(place_of(HANDLER, "export"))
 print(pyarrow.array(pandas.Series([1.0, float("nan")])).null_count)
 """
 

@@ -40,6 +40,16 @@ def processes() -> list[int]:
     return found
 
 
+async def test_a_process_reads_no_entry_points():
+    """The runner has read them, for all of its processes: it takes a tenth of their start."""
+    pool = Pool(1)
+    handler = "tests.runner.handlers.samples:tells_what_is_imported"
+    done = await pool.run(replace(HANGS, handler=handler))
+    await pool.aclose()
+
+    assert [job.output for job in done.jobs] == ["[]"]
+
+
 @pytest.mark.parametrize("times", [1, 2])
 async def test_a_task_that_is_cancelled_while_its_process_is_killed_leaves_none(times: int):
     """Cancelled twice, the task does not wait for the end of its process; the pool does."""
