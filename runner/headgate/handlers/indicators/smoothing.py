@@ -1,7 +1,7 @@
 """Exponential averages of whole blocks.
 
 The last value of an exponential average is linear in its input, so one product with a matrix of
-weights gives all of them; only ADX, which has a division in between, is computed bar by bar.
+weights gives all of them; only ADX, which has a division in between, needs those of every bar.
 Every average starts at its first value, as `ewm(adjust=False)` of pandas does: the first column has
 the weight of all columns that would precede it.
 """
@@ -70,22 +70,6 @@ def _growth(columns: int) -> Floats:
     weights[1:] *= WILDER_ALPHA
     weights.flags.writeable = False  # it is cached and shared
     return weights
-
-
-def wilder_series(values: Floats) -> Floats:
-    """Return Wilder's average up to each point in time, in the shape of `values`.
-
-    The first axis is time, so that each step is one addition over all assets.
-    """
-    found = np.empty_like(values)
-    found[0] = values[0]
-    state = values[0].copy()
-    scaled = values * WILDER_ALPHA
-    for step in range(1, len(values)):
-        state *= 1 - WILDER_ALPHA
-        state += scaled[step]
-        found[step] = state
-    return found
 
 
 def _aged(alpha: float | Floats, columns: int) -> Floats:
