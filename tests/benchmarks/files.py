@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from typing import Any, Final
 import psycopg
 
 from headgate.database import connect, dsn_of
+from headgate.memory import peak_bytes
 from headgate.settings import Settings
 from tests.benchmarks import system
 from tests.benchmarks.measure import Figure, ratio, take_turns
@@ -170,7 +170,7 @@ def _bare(case: str, dsn: str, path: str) -> dict[str, float]:
     place = f"{path}.parquet" if case == "table" else f"{path}.{case}"
     with psycopg.connect(dsn, options="-c timezone=UTC", autocommit=True) as connection:
         rows, seconds = LOOPS[case](connection, place)
-    return {"rows": rows, "seconds": seconds, "peak_mb": _peak()}
+    return {"rows": rows, "seconds": seconds, "peak_mb": peak_bytes() / 2**20}
 
 
 async def _ours(case: str, dsn: str, path: str) -> dict[str, float]:
@@ -210,7 +210,11 @@ async def _export(pool: Any, dsn: str, form: str, function: str) -> dict[str, fl
         await asyncio.gather(feeding, return_exceptions=True)
         seconds = time.perf_counter() - started
     count = sum(x.rows or 0 for x in done.files)
-    return {"rows": count, "seconds": seconds, "peak_mb": max(_peak(), done.peak_memory / 2**20)}
+    return {
+        "rows": count,
+        "seconds": seconds,
+        "peak_mb": max(peak_bytes(), done.peak_memory) / 2**20,
+    }
 
 
 async def _load(pool: Any, dsn: str, path: str, function: str) -> dict[str, float]:
@@ -242,7 +246,7 @@ async def _load(pool: Any, dsn: str, path: str, function: str) -> dict[str, floa
         "rows": 0,
         "seconds": staged - started,
         "merge_seconds": merged - staged,
-        "peak_mb": max(_peak(), done.peak_memory / 2**20),
+        "peak_mb": max(peak_bytes(), done.peak_memory) / 2**20,
     }
 
 
@@ -257,10 +261,6 @@ def _task(handler: str, folder: str, **more: Any) -> Any:
 
 def _connecting(dsn: str) -> Callable[[], psycopg.Connection[Any]]:
     return lambda: psycopg.connect(dsn, autocommit=True)
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ large data set is invented: users in twenty circles, who take half of their item
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from headgate.handlers.recommender import (
     scorer,
     train,
 )
+from headgate.memory import peak_bytes
 from headgate.settings import Settings
 from tests.acceptance import real
 from tests.benchmarks.measure import Figure
@@ -242,7 +242,7 @@ def _train(users: int, items: int, pairs: int) -> None:
         "seconds": time.perf_counter() - began,
         "processor": time.process_time() - processor,
         "call": call,
-        "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "gigabytes": peak_bytes() / 1e9,
         "words": f"NDCG at 10 {ours:.3f}, popularity {theirs:.3f}",
     }
     print(json.dumps(took))

@@ -8,7 +8,6 @@ memory must not grow with the rows.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import psycopg
 
 from headgate.database import connect, dsn_of
 from headgate.embedded.server import binaries
+from headgate.memory import peak_bytes
 from headgate.settings import Settings
 from headgate.worker import staging
 from headgate.worker.chunks import Call
@@ -145,7 +145,7 @@ def _copy(given: dict[str, Any]) -> dict[str, float]:
     seconds = time.perf_counter() - started
     return {
         "seconds": seconds,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak_bytes() / 2**20,
     }
 
 
