@@ -55,7 +55,7 @@ def _load(kind: Kind, name: str, place: str) -> Any:
     if not place:
         from headgate.handlers.places import place_of  # it imports a lot
 
-        place = place_of(kind, name)
+        place = place_of(kind.group, name)
     module, separator, attribute = place.partition(":")
     if not separator:
         module, _, attribute = place.rpartition(".")
@@ -82,7 +82,7 @@ def _unknown(kind: Kind, name: str) -> str:
 
     from headgate.handlers.places import known_names
 
-    known = known_names(kind)
+    known = known_names(kind.group)
     near = get_close_matches(name, known, 1)
     guess = f" Did you mean {near[0]!r}?" if near else ""
     return (

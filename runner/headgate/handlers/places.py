@@ -9,17 +9,15 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.metadata import entry_points
 
-from headgate.handlers.named import Kind
-
 
 @lru_cache(maxsize=64)
-def place_of(kind: Kind, name: str) -> str:
+def place_of(group: str, name: str) -> str:
     """Return the place of an entry point as module:function; any other name is a place itself."""
-    for entry in entry_points(group=kind.group, name=name):
+    for entry in entry_points(group=group, name=name):
         return f"{entry.module}:{entry.attr}"
     return name
 
 
-def known_names(kind: Kind) -> list[str]:
-    """Return the names of all entry points of this kind."""
-    return sorted(entry_points(group=kind.group).names)
+def known_names(group: str) -> list[str]:
+    """Return the names of all entry points of a group."""
+    return sorted(entry_points(group=group).names)

@@ -282,7 +282,7 @@ def _placed(task: Work) -> Work:
     """Return the task with its function's place; without it, the process looks and tells errors."""
     with contextlib.suppress(Exception):
         kind = PARSER if isinstance(task, Parsing) else HANDLER
-        return replace(task, place=place_of(kind, task.handler))
+        return replace(task, place=place_of(kind.group, task.handler))
     return task
 
 

@@ -12,7 +12,7 @@ from headgate.handlers.pandas_apart import keep_apart
 from headgate.handlers.places import place_of
 
 for name in ("notices", "export", "load", "convert_formats", "process_data"):
-    place = place_of(HANDLER, name)
+    place = place_of(HANDLER.group, name)
     keep_apart(place)
     find(HANDLER, name, place)
 import pyarrow
@@ -22,7 +22,7 @@ print("pandas" in sys.modules)
 keep_apart("tests.runner.handlers.samples:mean")
 import pandas
 print(pyarrow.array(pandas.Series([1.0, float("nan")])).null_count)
-keep_apart(place_of(HANDLER, "export"))
+keep_apart(place_of(HANDLER.group, "export"))
 print(pyarrow.array(pandas.Series([1.0, float("nan")])).null_count)
 """
 
