@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -53,7 +53,7 @@ def pack_rows(columns: Mapping[str, npt.NDArray[Any]], row_type: RowType) -> byt
     header = struct.pack(">iiIii", 1, 0, row_type.oid, count, 1)
     fields = [_field(name, oid, columns[name]) for name, oid in row_type.columns]
     fixed = [field for field in fields if isinstance(field, Fixed)]
-    return header + (_blend(fixed, count) if len(fixed) == len(fields) else _join(fields, count))
+    return header + (_blend(fixed, count) if len(fixed) == len(fields) else _join(fields))
 
 
 class Fixed:
@@ -67,12 +67,12 @@ class Fixed:
         self.has_both = 0 < nulls < len(values)
         self.size = np.dtype(FORMAT[oid]).itemsize if nulls < len(values) else 0
 
-    def cell(self, row: int) -> bytes:
-        """Return one row's field."""
-        if self.is_null[row]:
-            return struct.pack(">Ii", self.oid, -1)
-        value = self.values[row : row + 1].astype(FORMAT[self.oid])
-        return struct.pack(">Ii", self.oid, self.size) + value.tobytes()
+    def cells(self) -> Iterator[bytes]:
+        """Yield each row's field."""
+        null, start = struct.pack(">Ii", self.oid, -1), struct.pack(">Ii", self.oid, self.size)
+        values = self.values.astype(FORMAT[self.oid]).tobytes()
+        for row, is_null in enumerate(self.is_null.tolist()):
+            yield null if is_null else start + values[row * self.size : (row + 1) * self.size]
 
 
 class Varying:
@@ -82,29 +82,28 @@ class Varying:
         self.oid = oid
         self.values = values
 
-    def cell(self, row: int) -> bytes:
-        """Return one row's field."""
-        value = self.values[row]
-        if value is None:
-            return struct.pack(">Ii", self.oid, -1)
-        return struct.pack(">Ii", self.oid, len(value)) + value
+    def cells(self) -> Iterator[bytes]:
+        """Yield each row's field."""
+        null = struct.pack(">Ii", self.oid, -1)
+        for value in self.values:
+            yield null if value is None else struct.pack(">Ii", self.oid, len(value)) + value
 
 
 def _blend(fields: Sequence[Fixed], count: int) -> bytes:
     """Return rows of fixed-width columns, packed at once."""
     head = struct.pack(">ii", 0, len(fields))
-    matrix, keep, lost = _grid(fields, count, head, [struct.pack(">I", x.oid) for x in fields])
-    _numbers(matrix, 0, ">i4")[:] = matrix.shape[1] - 4 - lost
+    matrix, keep = _grid(fields, count, head, [struct.pack(">I", x.oid) for x in fields])
+    nulls = sum(field.is_null * field.size for field in fields if field.has_both)
+    _numbers(matrix, 0, ">i4")[:] = matrix.shape[1] - 4 - nulls
     return (matrix if keep is None else matrix[keep]).tobytes()
 
 
 def _grid(
     fields: Sequence[Fixed], count: int, head: bytes, before: Sequence[bytes]
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None, npt.NDArray[np.int64]]:
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
     """Return rows as bytes: a head, and for each field what is before it, its length, its value.
 
-    Nulls have no value: the second array has the bytes to keep, if not all, and the third the
-    number of those to leave out of each row.
+    Nulls have no value: the second array has the bytes to keep, if not all.
     """
     pieces = [
         piece + struct.pack(">i", field.size or -1) + bytes(field.size)
@@ -114,7 +113,6 @@ def _grid(
     matrix = np.empty((count, len(row)), np.uint8)
     matrix[:] = np.frombuffer(row, np.uint8)
     keep = np.ones(matrix.shape, bool) if any(field.has_both for field in fields) else None
-    lost = np.zeros(count, np.int64)
     end = len(head)
     for piece, field in zip(pieces, fields, strict=True):
         end += len(piece)
@@ -124,8 +122,7 @@ def _grid(
         if keep is not None and field.has_both:
             _numbers(matrix, place - 4, ">i4")[field.is_null] = -1
             keep[field.is_null, place:end] = False
-            lost += field.is_null * field.size
-    return matrix, keep, lost
+    return matrix, keep
 
 
 def _numbers(matrix: npt.NDArray[np.uint8], place: int, dtype: str) -> npt.NDArray[Any]:
@@ -133,12 +130,12 @@ def _numbers(matrix: npt.NDArray[np.uint8], place: int, dtype: str) -> npt.NDArr
     return np.ndarray(len(matrix), dtype, matrix, place, matrix.strides[:1])
 
 
-def _join(fields: Sequence[Fixed | Varying], count: int) -> bytes:
+def _join(fields: Sequence[Fixed | Varying]) -> bytes:
     """Return rows packed one by one, as some columns vary in width."""
     number = struct.pack(">i", len(fields))
     pieces: list[bytes] = []
-    for row in range(count):
-        body = number + b"".join(field.cell(row) for field in fields)
+    for cells in zip(*(field.cells() for field in fields), strict=True):
+        body = number + b"".join(cells)
         pieces += (struct.pack(">i", len(body)), body)
     return b"".join(pieces)
 
@@ -206,7 +203,8 @@ def pack_copy(columns: Mapping[str, npt.NDArray[Any]], types: Mapping[str, int])
     number = struct.pack(">h", len(fields))
     fixed = [field for field in fields if isinstance(field, Fixed)]
     if len(fixed) < len(fields):
-        rows = (number + b"".join(f.cell(row)[4:] for f in fields) for row in range(count))
-        return COPY_HEADER + b"".join(rows) + COPY_END
-    matrix, keep, _ = _grid(fixed, count, number, [b""] * len(fixed))
+        rows = zip(*(field.cells() for field in fields), strict=True)
+        packed = (number + b"".join(cell[4:] for cell in cells) for cells in rows)
+        return COPY_HEADER + b"".join(packed) + COPY_END
+    matrix, keep = _grid(fixed, count, number, [b""] * len(fixed))
     return COPY_HEADER + (matrix if keep is None else matrix[keep]).tobytes() + COPY_END

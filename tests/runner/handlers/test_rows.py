@@ -32,4 +32,4 @@ def test_nulls_in_some_rows_in_all_and_in_none(nulls: list[int], others: list[in
     fixed = [field for field in fields if isinstance(field, rows.Fixed)]
 
     assert len(fixed) == len(given)
-    assert rows._blend(fixed, 3) == rows._join(fields, 3)
+    assert rows._blend(fixed, 3) == rows._join(fields)
