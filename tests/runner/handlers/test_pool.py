@@ -50,6 +50,20 @@ async def test_a_process_reads_no_entry_points():
     assert [job.output for job in done.jobs] == ["[]"]
 
 
+async def test_a_process_reads_them_itself_where_the_runner_cannot(monkeypatch: pytest.MonkeyPatch):
+    def fails(group: str, name: str) -> str:
+        raise ValueError("what is installed cannot be read")
+
+    monkeypatch.setattr("headgate.handlers.pool.place_of", fails)
+    pool = Pool(1)
+    handler = "tests.runner.handlers.samples:tells_what_is_imported"
+    done = await pool.run(replace(HANGS, handler=handler))
+    await pool.aclose()
+
+    (job,) = done.jobs
+    assert job.output is not None and "importlib.metadata" in job.output
+
+
 @pytest.mark.parametrize("times", [1, 2])
 async def test_a_task_that_is_cancelled_while_its_process_is_killed_leaves_none(times: int):
     """Cancelled twice, the task does not wait for the end of its process; the pool does."""
