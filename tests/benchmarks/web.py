@@ -60,7 +60,7 @@ READERS: Final = ("page", "event", "metrics", "dashboard")
 
 
 def run(
-    server: Settings, *, rows: int = 5_000_000, jobs: int = 60_000, runs: int = 9
+    server: Settings, *, rows: int = 5_000_000, jobs: int = 180_000, runs: int = 9
 ) -> Iterator[Figure]:
     """Measure each page, and the queue's rate with and without readers."""
     with system.own_database(server, "web") as settings, connect(settings, "bench") as connection:
