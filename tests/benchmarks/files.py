@@ -113,7 +113,7 @@ class Case:
         return max(x["peak_mb"] for x in self.ours)
 
 
-def run(server: Settings, *, rows: int = 1_000_000, runs: int = 3) -> Iterator[Figure]:
+def run(server: Settings, *, rows: int = 1_000_000, runs: int = 5) -> Iterator[Figure]:
     """Measure both sides of each way in turns."""
     cases = (
         Case("parquet", "to Parquet", "COPY into a ParquetWriter", 0.7),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import select
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final, Literal, TypeAlias
 
 from psycopg import Connection
@@ -14,6 +16,8 @@ from psycopg.pq import ExecStatus
 BLOCK_BYTES: Final = 2 * 1024 * 1024
 PIECE_BYTES: Final = 64 * 1024
 """Bytes given to libpq at once; on every try it moves in memory what its socket does not take."""
+PIPE_BYTES: Final = 1024 * 1024
+"""Size of a pipe; the default is a single piece, and each side waits for the other after each."""
 LOOK_SECONDS: Final = 1.0
 """Interval at which a thread that waits for rows checks whether it is still wanted."""
 START: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -27,6 +31,12 @@ Form: TypeAlias = Literal["text", "binary", "lines"]
 
 class Unwanted(Exception):
     """The copy is no longer wanted: its lease was lost, or the runner ends."""
+
+
+def widen(pipe: int) -> None:
+    """Let a pipe hold several pieces, unless the system's limit for a user's pipes is reached."""
+    with suppress(OSError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def blocks(

@@ -18,7 +18,7 @@ from psycopg import Connection
 
 from headgate.handlers import PIECE_LENGTH
 from headgate.worker.chunks import Stage
-from headgate.worker.copying import PIECE_BYTES, Unwanted
+from headgate.worker.copying import PIECE_BYTES, Unwanted, widen
 from headgate.worker.staging import Writer
 
 PIPE: Final = "rows"
@@ -40,6 +40,7 @@ def drain(
 ) -> None:
     """Copy what a pipe or a file holds. Raises HeadgateError, Unstorable, Unwanted."""
     descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    widen(descriptor)
     try:
         piece = _piece(descriptor, is_over)
         if not piece:

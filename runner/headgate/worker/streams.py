@@ -22,7 +22,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from headgate.errors import WrongPlan
-from headgate.worker.copying import Form, Unwanted, blocks
+from headgate.worker.copying import Form, Unwanted, blocks, widen
 
 logger = logging.getLogger(__name__)
 
@@ -179,6 +179,7 @@ def _open(pipe: Path, is_unwanted: threading.Event) -> int:
             is_unwanted.wait(OPEN_SECONDS)
         else:
             os.set_blocking(target, True)
+            widen(target)
             return target
     raise Unwanted
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 from contextlib import closing
 
@@ -10,7 +12,7 @@ import pytest
 
 from headgate.database import connect
 from headgate.worker import copying
-from headgate.worker.copying import Unwanted, blocks
+from headgate.worker.copying import PIECE_BYTES, PIPE_BYTES, Unwanted, blocks, widen
 
 NUMBERS = b"copy (select n from generate_series(1, 1000) as n) to stdout"
 
@@ -46,3 +48,16 @@ def test_an_error_in_the_middle_of_a_copy_is_raised(source):
     query = b"copy (select 1 / (n - 900) from generate_series(1, 1000) as n) to stdout"
     with pytest.raises(psycopg.errors.DivisionByZero):
         list(blocks(source, query, threading.Event()))
+
+
+def test_a_pipe_holds_several_pieces():
+    ours, theirs = os.pipe()
+    with open(ours, "rb"), open(theirs, "wb"):
+        widen(theirs)
+
+        assert fcntl.fcntl(ours, fcntl.F_GETPIPE_SZ) == PIPE_BYTES > PIECE_BYTES
+
+
+def test_a_file_in_a_pipes_place_is_left_as_it_is(tmp_path):
+    with (tmp_path / "rows").open("wb") as file:
+        widen(file.fileno())
