@@ -108,8 +108,7 @@ async def test_r3_trainings_and_an_extraction_never_take_more_than_two_slots_and
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as runners:
         for _ in range(2):
             runners.create_task(work(world.settings, until=is_over, processes=2))
-        while (taken := slots(world.plan)) != (2, 3):
-            assert taken[0] <= 2
+        while sum(taken := slots(world.plan)) < 5 or taken[0] < 2:
             assert not await is_over(), world.errors("r")
             await asyncio.sleep(0.05)
         waiting = world.plan.sql(
@@ -119,6 +118,7 @@ async def test_r3_trainings_and_an_extraction_never_take_more_than_two_slots_and
         busy.sql("select pg_advisory_unlock(14)")
 
     assert world.errors("r") == []
+    assert taken == (2, 3)
     assert len(waiting) == 3
     assert {"pipeline": EXTRACTION, "step": "list_tables", "jobs": 1} in waiting
     assert {x["step"] for x in waiting} == {"train", "list_tables"}
